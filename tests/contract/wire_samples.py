@@ -1,0 +1,261 @@
+"""One fact of every kind and one message of every type, with fixed values: what the golden files in `wire/v1/` say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rules import ids, wire
+from rules.events import EVENTS, Event
+from rules.incidents import Entry
+
+GOLDEN = Path(__file__).parent / "wire" / "v1"
+WALL = 1_768_427_402_123_456
+CLIP, STILL, INCIDENT, ACTION, COMMAND, EPOCH = (
+    ids.derived("golden", name) for name in ("clip", "still", "incident", "action", "command", "epoch")
+)
+CAUSE = ids.time_ordered(wall=WALL - 5000, random=b"0123456789")
+BLOB, INIT = "b" * 64, "1f" * 32
+DEVICE = {"device": "server-room-door", "delivery": "live", "n": 7}
+
+# (kind, body): some kinds twice, with and without what may be left out.
+EVENT_BODIES: list[tuple[str, dict[str, Any]]] = [
+    ("contact.opened", DEVICE),
+    ("contact.opened", {"device": "server-room-door", "delivery": "redelivered"}),
+    ("contact.closed", DEVICE),
+    ("motion.started", {"device": "hall", "delivery": "retained"}),
+    ("motion.ended", {"device": "hall", "delivery": "late"}),
+    ("tamper.opened", DEVICE),
+    ("tamper.closed", DEVICE),
+    ("output.reported", {"device": "siren-1", "on": True}),
+    ("reading.temperature", {"device": "server-room-temp", "value": 21.4}),
+    ("reading.humidity", {"device": "server-room-temp", "value": 48}),
+    ("reading.battery", {"device": "server-room-door", "value": 97.0}),
+    (
+        "readings.packed",
+        {
+            "kinds": ["reading.temperature", "reading.battery"],
+            "devices": ["server-room-temp", "server-room-door"],
+            "values": [21.4, 97.0],
+            "after": [0, 1_250_000],
+        },
+    ),
+    ("device.lost", {"device": "hall", "reason": "not heard for 10 minutes"}),
+    ("device.restored", {"device": "hall"}),
+    ("payload.rejected", {"source": "building/hall", "reason": "this is not JSON", "count": 3}),
+    ("camera.lost", {"device": "server-room", "reason": "the camera answered 401: user or password is wrong"}),
+    ("camera.restored", {"device": "server-room"}),
+    (
+        "command.received",
+        {"command": COMMAND, "name": "silence", "args": {"device": "siren-1"}, "actor": "ada", "outlet": "cloud"},
+    ),
+    ("command.decided", {"command": COMMAND, "state": "refused", "reason": "name a siren of this site as `device`"}),
+    (
+        "effect.commanded",
+        {"action": ACTION, "device": "siren-1", "value": "on", "rule": "after-hours", "until": 1_060_000_000},
+    ),
+    ("effect.commanded", {"action": ACTION, "device": "siren-1", "value": "off", "rule": "after-hours"}),
+    ("effect.done", {"action": ACTION, "device": "siren-1"}),
+    ("effect.failed", {"action": ACTION, "device": "siren-1", "reason": "the broker cannot be reached"}),
+    ("effect.expired", {"action": ACTION, "device": "siren-1", "reason": "too_late"}),
+    (
+        "clip.opened",
+        {
+            "clip": CLIP,
+            "incident": INCIDENT,
+            "camera": "server-room",
+            "trigger": WALL,
+            "pre": 10_000_000,
+            "post": 30_000_000,
+            "start": 90_000_000,
+            "mark": 100_000_000,
+            "width": 1920,
+            "height": 1080,
+        },
+    ),
+    (
+        "segment.added",
+        {
+            "clip": CLIP,
+            "camera": "server-room",
+            "n": 0,
+            "part": 0,
+            "init": INIT,
+            "init_bytes": 812,
+            "sha256": BLOB,
+            "bytes": 524_288,
+            "start": 90_000_000,
+            "duration": 2_000_000,
+            "wall_start": WALL - 10_000_000,
+            "codec": "avc1.64001f",
+        },
+    ),
+    (
+        "clip.sealed",
+        {"clip": CLIP, "camera": "server-room", "end": 130_000_000, "segments": 20, "reason": "complete"},
+    ),
+    (
+        "still.taken",
+        {
+            "still": STILL,
+            "incident": INCIDENT,
+            "camera": "server-room",
+            "sha256": BLOB,
+            "bytes": 90_112,
+            "taken": WALL + 40_000,
+            "width": 1920,
+            "height": 1080,
+        },
+    ),
+    (
+        "footage.gap",
+        {"camera": "server-room", "since": WALL, "until": WALL + 9_000_000, "reason": "the media worker was not there"},
+    ),
+    ("media.refused", {"what": "clip", "subject": CLIP, "camera": "server-room", "reason": "the disk is full"}),
+    ("media.lost", {"reason": "the media worker left"}),
+    ("media.restored", {}),
+    ("broker.lost", {"broker": "broker", "reason": "connection refused"}),
+    ("broker.restored", {"broker": "broker", "session_kept": True}),
+    ("store.failed", {"reason": "fsync: input/output error"}),
+    ("store.restored", {"journalled": 12, "acked_before_durable": 0}),
+    ("log.gap", {"count": 3, "reason": "acknowledged before they were written"}),
+    ("log.gap", {"reason": "the agent ended while the store had failed"}),
+    ("outlet.lost", {"outlet": "cloud", "reason": "name not found"}),
+    ("outlet.restored", {"outlet": "cloud"}),
+    ("outlet.refused", {"outlet": "cloud", "reason": "its records are not ours"}),
+    ("disk.full", {"path": "/var/lib/nightporter/media", "free": 1_048_576}),
+    ("disk.restored", {"path": "/var/lib/nightporter/media", "free": 9_663_676_416}),
+    ("boot", {"software": "0.1.0", "epoch": EPOCH, "off_time": 61_000_000, "clean": True}),
+    ("boot", {"software": "0.1.0", "epoch": EPOCH, "clean": False}),
+    ("clock.stepped", {"step": -3_600_000_000}),
+    ("time.passed", {}),
+    ("site.applied", {"version": 4, "sha256": BLOB, "who": "Ada Lüthi", "why": "new “hall” detector"}),
+    ("blob.lost", {"sha256": BLOB, "reason": "the file is shorter than its segment"}),
+]
+
+ENTRY_BODIES: list[tuple[str, dict[str, Any]]] = [
+    (
+        "incident.opened",
+        {
+            "title": "Server room door opened after hours",
+            "severity": "high",
+            "rule": "after-hours",
+            "device": "server-room-door",
+            "device_name": "Server room door",
+            "site": "house",
+            "site_name": "The House",
+            "trigger": CAUSE,
+            "policy": "guards",
+        },
+    ),
+    ("incident.opened", {"title": "Gateway lost", "severity": "critical"}),
+    ("incident.evidence", {"evidence": {"still": STILL, "camera": "server-room"}}),
+    ("incident.evidence", {"evidence": {"clip": CLIP, "camera": "server-room"}}),
+    ("incident.evidence", {"evidence": {"event": CAUSE, "text": "contact.opened again: Server room door"}}),
+    ("incident.acknowledged", {"note": "on my way", "until": WALL + 900_000_000}),
+    ("incident.acknowledged", {}),
+    ("incident.noted", {"note": "Fenêtre cassée 🪟"}),
+    (
+        "incident.notified",
+        {"channel": "webhook", "recipient": "guards", "state": "sent", "attempt": 1, "possibly_repeated": False},
+    ),
+    ("incident.resolved", {"note": "the cleaner"}),
+    ("incident.reopened", {}),
+    ("incident.merged", {"into": ids.derived("golden", "other incident")}),
+]
+
+
+def events() -> list[Event]:
+    """The events, in the order of `events.ndjson`."""
+    made: list[Event] = []
+    for n, (kind, body) in enumerate(EVENT_BODIES):
+        header: dict[str, Any] = {"id": ids.time_ordered(wall=WALL + n, random=b"golden-%03d" % n), "wall": WALL + n}
+        header |= {"gt": 1_000_000_000 + n, "clock": "unsynced" if n % 5 == 4 else "synced"}
+        header |= {"cause": CAUSE} if n % 3 == 0 else {}
+        optional = {"count": None} if kind == "log.gap" else {"off_time": None} if kind == "boot" else {}
+        made.append(EVENTS[kind](**header, **(optional | body)))
+    return made
+
+
+def entries() -> list[Entry]:
+    """The entries, in the order of `entries.ndjson`: the gateway's own, then a relay's."""
+    return [
+        Entry(
+            id=ids.derived("golden", "entry", n),
+            kind=kind,
+            incident=INCIDENT,
+            lamport=n + 1,
+            origin="gw-1" if n < 5 else "relay-cloud",
+            wall=WALL + n,
+            by="Door opened at night" if n < 5 else "Ada Lüthi",
+            gt=1_000_000_000 + n if n < 5 else None,
+            cause=CAUSE if n < 5 else None,
+            body=body,
+        )
+        for n, (kind, body) in enumerate(ENTRY_BODIES)
+    ]
+
+
+def from_agent() -> list[wire.Message]:
+    """Every channel message of the agent's, in the order of `channel-from-agent.ndjson`."""
+    outlet = wire.OutletState(reachable=True, keeps_copy=True, behind=0)
+    return [
+        wire.AgentHello(gateway="gw-1", epoch=EPOCH, software="0.1.0", supports=["silence"]),
+        wire.Heartbeat(wall=WALL, outlets={"cloud": outlet}),
+        wire.Pull(after=0),
+        wire.Outcome(command=COMMAND, state="done", reason="siren-1 told to be silent"),
+        wire.Answer(ask="a-1", ok=True, result={"ready": True, "open": ["hall"]}),
+        wire.Answer(ask="a-2", ok=False, reason="this agent cannot answer that"),
+        wire.Unlogged(items=[wire.encode(entries()[0]).decode()]),
+    ]
+
+
+def from_relay() -> list[wire.Message]:
+    """Every channel message of the relay's, in the order of `channel-from-relay.ndjson`."""
+    item = wire.encode(entries()[-2]).decode()
+    return [
+        wire.RelayHello(relay="relay-cloud", wall=WALL),
+        wire.Command(id=COMMAND, actor="ada", name="silence", args={"device": "siren-1"}, expires=WALL + 60_000_000),
+        wire.Command(id=COMMAND, actor="ada", name="disarm", expires=WALL + 60_000_000, proof={"pin": "0000"}),
+        wire.Entries(after=0, next=42, items=[item]),
+        wire.Entries(after=42, next=42, items=[]),
+        wire.Ask(id="a-1", question="ready-to-arm", args={"partition": "house"}),
+    ]
+
+
+def batch() -> tuple[wire.Header, list[bytes], list[bytes]]:
+    """A batch of lane P1 that begins at seq 5, where 7 to 9 are gone: header, lines, and the chain hash after each."""
+    first, second, third = (wire.encode(event) for event in events()[:3])
+    before = wire.chain_next(wire.chain_start("gw-1", EPOCH, "P1"), b"seq 1 to 4 are with the relay")
+    five, six = wire.chain_next(before, first), wire.chain_next(wire.chain_next(before, first), second)
+    nine = wire.chain_next(six, b"the records 7 to 9 as they once were")
+    gap = wire.GapRange.model_validate({"from": 7, "to": 9, "count": 3, "reason": "pruned", "chain": nine.hex()})
+    header = wire.Header(gateway="gw-1", epoch=EPOCH, lane="P1", first=5, prev=before.hex())
+    lines = [first, second, wire.GapLine(gap=gap).text().encode(), third]
+    return header, lines, [five, six, nine, wire.chain_next(nine, third)]
+
+
+def answers() -> dict[str, wire.Message]:
+    """What the relay answers to batches and asks for, by file name."""
+    mark = wire.Mark(seq=10, chain=batch()[2][-1].hex())
+    return {
+        "ack.json": wire.Ack(lane="P1", epoch=EPOCH, seq=mark.seq, chain=mark.chain),
+        "ack-quarantined.json": wire.Ack(
+            lane="P1",
+            epoch=EPOCH,
+            seq=mark.seq,
+            chain=mark.chain,
+            quarantined=[wire.Quarantined(seq=6, reason="the record cannot be read")],
+            retry_after=2.5,
+        ),
+        "watermarks.json": wire.Watermarks(epoch=EPOCH, lanes={"P1": mark}),
+        "watermarks-new.json": wire.Watermarks(epoch=EPOCH, lanes={}),
+        "header-supersedes.json": wire.Header(
+            gateway="gw-1",
+            epoch=EPOCH,
+            lane="P0",
+            first=1,
+            prev=wire.chain_start("gw-1", EPOCH, "P0").hex(),
+            supersedes=ids.derived("golden", "old epoch"),
+        ),
+    }
