@@ -1,0 +1,62 @@
+"""The duty desk: a receiver of signed webhooks (Standard Webhooks), which believes nothing it cannot verify."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hwlab.instant import boot_now, wall_now
+
+_TOLERANCE = 300  # seconds, as the specification asks
+_MAX_BODY = 1_000_000
+
+
+class Desk:
+    """Serves until cancelled; `told` gets (boot µs, message) of every verified one, `refused` counts the others."""
+
+    def __init__(self, *, port: int, secret: str, told: Callable[[int, dict[str, Any]], None]) -> None:
+        self._port = port
+        self._key = base64.b64decode(secret.removeprefix("whsec_"))
+        self._told = told
+        self.refused = 0
+
+    async def run(self) -> None:
+        """Serve on the loopback interface."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(10):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                fields = {
+                    name.strip().lower(): value.strip()
+                    for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:] if line)
+                }
+                body = await reader.readexactly(min(int(fields.get("content-length", 0)), _MAX_BODY))
+            good = self._verify(fields, body)
+            if good:
+                self._told(boot_now(), json.loads(body))
+            else:
+                self.refused += 1
+            status = "204 No Content" if good else "401 Unauthorized"
+            writer.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError):
+            self.refused += 1
+        finally:
+            writer.close()
+
+    def _verify(self, fields: dict[str, str], body: bytes) -> bool:
+        identity, moment = fields.get("webhook-id", ""), fields.get("webhook-timestamp", "")
+        if not identity or not moment.isdigit() or abs(int(moment) - wall_now() // 1_000_000) > _TOLERANCE:
+            return False
+        signed = f"{identity}.{moment}.".encode() + body
+        expected = "v1," + base64.b64encode(hmac.new(self._key, signed, hashlib.sha256).digest()).decode()
+        return any(hmac.compare_digest(expected, given) for given in fields.get("webhook-signature", "").split())
