@@ -1,0 +1,20 @@
+"""Giving memory back: pictures and segments are large, short-lived blocks, which glibc would rather keep."""
+
+from __future__ import annotations
+
+import ctypes
+
+# malloc.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+LARGE = 128 << 10
+ARENAS = 2
+
+
+def settle() -> None:
+    """Let blocks over 128 kB be mapped apart, so that freeing them returns them, and let threads share two heaps.
+    Without it a worker with one 1080p camera grows by 35 MiB with its first stills. Elsewhere than on glibc this does
+    nothing."""
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(M_MMAP_THRESHOLD, LARGE)
+        tune(M_ARENA_MAX, ARENAS)
