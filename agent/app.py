@@ -1,0 +1,193 @@
+"""The composition root: what the agent is made of, and in which order it lives and dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from agent.clock import Clock, boot_id
+from agent.config.load import Secrets
+from agent.config.model import AgentConfig
+from agent.devices.base import Family
+from agent.effects.footage import Footage, lapsed, promised
+from agent.effects.outputs import Outputs
+from agent.errors import ConfigError
+from agent.followers import Followers
+from agent.health import Health
+from agent.intake import Input, Intake
+from agent.journal import Journal
+from agent.pipeline import Effects, Pipeline
+from agent.recovery import restore, site_in_force
+from agent.sdnotify import notify
+from agent.store import promises
+from agent.store.opening import Store, StoreLock, open_store
+from agent.store.sites import SiteVersion
+from agent.supervisor import Service, Supervisor
+from agent.video.link import MediaServer
+from agent.video.messages import Camera, Configure
+from rules import VERSION, ids
+from rules.document.site import Site
+from rules.events import Boot, LogGap, SiteApplied
+
+log = structlog.get_logger()
+
+
+def software() -> str:
+    """What runs here, for the log and the relays."""
+    return f"nightporter {VERSION}"
+
+
+async def run(config: AgentConfig, *, stop: asyncio.Event) -> None:
+    """Run the agent until `stop` is set. Raises ConfigError or StoreDamaged when it cannot."""
+    for path in (config.paths.data, config.paths.media, config.paths.run):
+        _directory(path)
+    secrets = Secrets(directory=config.paths.secrets)
+    lock = StoreLock(directory=config.paths.data)
+    lock.take()
+    try:
+        store = await open_store(config.paths.data / "log.db", gateway=config.gateway.id)
+        try:
+            await _run(config, secrets, store, stop)
+        finally:
+            await store.database.close()
+    finally:
+        lock.release()
+
+
+async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asyncio.Event) -> None:
+    version_in_force, site = await site_in_force(store, config.paths.data)
+    engine, replayed = await restore(
+        store, site=site, site_sha256=version_in_force.sha256, gateway=config.gateway.id
+    )
+    clock = Clock.start(last_gt=store.last_gt, off_time=store.off_time, at=store.opened)
+    intake = Intake()
+    families = _families(config, secrets, site, store, clock, intake)
+    outputs = Outputs(families=families, intake=intake, clock=clock)
+    footage = Footage(
+        server=_media_server(config, secrets, site), intake=intake, clock=clock, cameras=bool(_cameras(site))
+    )
+    journal = Journal(marker=config.paths.run / "acked-before-durable")
+    pipeline = Pipeline(
+        intake=intake,
+        engine=engine,
+        store=store,
+        clock=clock,
+        effects=Effects(output=outputs.command, media=footage.ask, unlogged=lambda rows: followers.unlogged(rows)),
+        journal=journal,
+        site_sha256=version_in_force.sha256,
+    )
+    followers = Followers(
+        config=config,
+        store=store,
+        intake=intake,
+        clock=clock,
+        software=software(),
+        trouble=lambda: pipeline.trouble,
+    )
+    health = Health(
+        clock=clock,
+        intake=intake,
+        paths=[config.paths.data, config.paths.media],
+        progress=lambda: pipeline.progress,
+    )
+    await _first_facts(store, clock, intake, journal, version_in_force)
+    for _, kernel_boot, data in await promises.load(store.database):
+        if kernel_boot == boot_id():
+            footage.ask_again(promised(data))
+        else:  # the machine itself was off: no memory holds those pictures any more
+            await intake.tell(lapsed(data, clock))
+
+    phases: list[Sequence[Service]] = [[pipeline], [outputs, footage, health], followers.services, families]
+
+    def ready() -> None:
+        log.info("agent.ready", gateway=config.gateway.id, site=site.site.id, replayed=replayed, epoch=store.epoch)
+        notify("READY=1\nSTATUS=watching")
+
+    try:
+        await Supervisor(phases=phases, ready=ready).run(stop)
+    finally:
+        notify("STOPPING=1")
+        await pipeline.finish()
+    log.info("agent.stopped")
+
+
+async def _first_facts(
+    store: Store, clock: Clock, intake: Intake, journal: Journal, in_force: SiteVersion
+) -> None:
+    """The start itself is the first fact; then what could not be said when it happened."""
+    boot = Boot(
+        **clock.header(), software=software(), epoch=store.epoch, off_time=store.off_time, clean=store.clean
+    )
+    await intake.offer(Input(fact=boot))
+    if in_force.version:  # told at each start until it is known to be in the log; the log drops what it has
+        header = clock.header()
+        header["id"] = ids.derived(store.epoch, "site", in_force.version, in_force.sha256)
+        fact = SiteApplied(
+            **header, version=in_force.version, sha256=in_force.sha256, who=in_force.who, why=in_force.why
+        )
+        await intake.offer(Input(fact=fact, repeatable=True))
+    if journal.left_behind:
+        reason = "the agent stopped while acknowledged messages were only in memory"
+        gap = LogGap(**clock.header(), count=None, reason=reason)
+        await intake.offer(Input(fact=gap, acknowledge=journal.unmark))
+
+
+def _families(
+    config: AgentConfig, secrets: Secrets, site: Site, store: Store, clock: Clock, intake: Intake
+) -> list[Family]:
+    """One line a device family."""
+    families: list[Family] = []
+    if config.broker is not None:
+        from agent.devices.mqtt.adapter import MqttFamily
+
+        password = secrets.get(config.broker.password.secret) if config.broker.password else None
+        families.append(
+            MqttFamily(
+                config=config.broker,
+                password=password,
+                gateway=config.gateway.id,
+                site=site,
+                intake=intake,
+                database=store.database,
+                clock=clock,
+            )
+        )
+    return families
+
+
+def _cameras(site: Site) -> list[str]:
+    return [device.id for device in site.devices if device.type == "camera"]
+
+
+def _media_server(config: AgentConfig, secrets: Secrets, site: Site) -> MediaServer:
+    cameras = tuple(
+        Camera(
+            id=device.id,
+            name=device.title,
+            url=device.rtsp.url,
+            user=device.rtsp.user,
+            password=secrets.get(device.rtsp.password.secret) if device.rtsp.password else None,
+            ring_seconds=config.media.ring_seconds,
+        )
+        for device in site.devices
+        if device.rtsp is not None
+    )
+    uids = config.media.uids if config.media.uids is not None else [os.getuid()]
+    return MediaServer(
+        path=config.paths.run / "media.sock",
+        configure=Configure(cameras=cameras, media_dir=str(config.paths.media)),
+        uids=frozenset(uids),
+    )
+
+
+def _directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"directory {path} cannot be made: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"directory {path} cannot be written by this user (uid {os.getuid()})")

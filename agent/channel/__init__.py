@@ -1,0 +1,1 @@
+"""The standing conversation with each relay: commands and entries down, outcomes up."""

@@ -1,0 +1,94 @@
+"""What each verb of `nightporter agent` does."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+from agent.cli import EX_FOUND, EX_OK, EX_USAGE
+from agent.config.load import Secrets, load_config, load_site_file
+
+
+def _until_told(main: object) -> None:
+    """Run `main(stop)`; SIGTERM and SIGINT set `stop`."""
+
+    async def runner() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await main(stop)  # type: ignore[operator]
+
+    asyncio.run(runner())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The agent itself."""
+    config = load_config(Path(arguments.config))
+    from agent import app, log
+
+    log.configure()
+    _until_told(lambda stop: app.run(config, stop=stop))
+    return EX_OK
+
+
+def media(arguments: argparse.Namespace) -> int:
+    """The media worker."""
+    config = load_config(Path(arguments.config))
+    from agent import log
+    from agent.video import worker
+
+    log.configure()
+    _until_told(lambda stop: worker.run(socket=config.paths.run / "media.sock", stop=stop))
+    return EX_OK
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Configuration, the secrets it names, and a site document."""
+    path = Path(arguments.config)
+    config = load_config(path)
+    secrets = Secrets(directory=config.paths.secrets)
+    if config.broker is not None and config.broker.password is not None:
+        secrets.get(config.broker.password.secret)
+    print(f"{path}: good (gateway {config.gateway.id} of {config.gateway.site}, {len(config.outlets)} outlets)")
+    if arguments.site:
+        _, site = load_site_file(Path(arguments.site))
+        for device in site.devices:
+            if device.rtsp is not None and device.rtsp.password is not None:
+                secrets.get(device.rtsp.password.secret)
+        print(f"{arguments.site}: good ({len(site.devices)} devices, {len(site.rules)} rules)")
+    return EX_OK
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """What the log holds, read without disturbing a running agent."""
+    from agent.cli.status import report
+
+    config = load_config(Path(arguments.config))
+    found = report(config)
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+        return EX_OK
+    print(f"gateway {found['gateway']}, epoch {found['epoch']}, {found['rows']} rows, newest {found['newest']}")
+    for outlet in found["outlets"]:
+        lanes = ", ".join(f"{lane} {done}/{head}" for lane, (done, head) in outlet["lanes"].items())
+        print(f"outlet {outlet['name']}: {lanes or 'nothing yet'}; {outlet['blobs_waiting']} blobs waiting")
+    return EX_OK if all(not outlet["behind"] for outlet in found["outlets"]) else EX_FOUND
+
+
+def secret(arguments: argparse.Namespace) -> int:
+    """Set a secret from standard input."""
+    config = load_config(Path(arguments.config))
+    if sys.stdin.isatty():
+        print(f"Value of {arguments.name} (end with Ctrl-D): ", end="", file=sys.stderr, flush=True)
+    value = sys.stdin.read().removesuffix("\n")
+    if not value:
+        print("nothing on standard input; the secret was not changed", file=sys.stderr)
+        return EX_USAGE
+    Secrets(directory=config.paths.secrets).set(arguments.name, value)
+    print(f"secret {arguments.name} is set; a running agent uses it from its next start")
+    return EX_OK

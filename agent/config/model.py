@@ -1,0 +1,89 @@
+"""`agent.yaml`: what belongs to the box and is never changed from afar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from rules.document import Secret, Strict
+from rules.document.rule import Name
+
+
+class GatewayConfig(Strict):
+    """Who this gateway is; a certificate must say the same."""
+
+    tenant: Name
+    site: Name
+    id: Name
+
+
+class PathsConfig(Strict):
+    """Where things are kept. The database and the media belong on separate file systems in production."""
+
+    data: Path
+    media: Path
+    secrets: Path
+    run: Path
+
+
+class BrokerTls(Strict):
+    """Trust for a broker that speaks TLS."""
+
+    ca: Path
+
+
+class BrokerConfig(Strict):
+    """The MQTT broker of the building."""
+
+    name: Name = "broker"
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    user: str | None = None
+    password: Secret | None = None
+    tls: BrokerTls | None = None
+
+
+class MediaConfig(Strict):
+    """The media worker: which user ids may connect to its socket (default: the agent's own), and how much pre-roll
+    stays in memory."""
+
+    uids: list[int] | None = None
+    ring_seconds: Annotated[int, Field(ge=5, le=120)] = 25
+
+
+class OutletConfig(Strict):
+    """A relay that follows the log: by `url` with the identity in `identity`, or on this box by `socket`."""
+
+    name: Name
+    url: Annotated[str | None, Field(pattern=r"^https://[^/@\s]+$")] = None
+    identity: Path | None = None
+    socket: Path | None = None
+    keeps_copy: bool = True
+
+    @model_validator(mode="after")
+    def _one_way(self) -> OutletConfig:
+        if (self.url is None) == (self.socket is None):
+            raise ValueError(f"outlet {self.name}: give either url (with identity) or socket")
+        if (self.url is None) != (self.identity is None):
+            raise ValueError(f"outlet {self.name}: url and identity go together")
+        return self
+
+
+class AgentConfig(Strict):
+    """The whole file."""
+
+    gateway: GatewayConfig
+    paths: PathsConfig
+    broker: BrokerConfig | None = None
+    media: MediaConfig = MediaConfig()
+    outlets: list[OutletConfig] = []
+
+    @model_validator(mode="after")
+    def _names(self) -> AgentConfig:
+        names = [outlet.name for outlet in self.outlets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two outlets are called {twice[0]}")
+        return self

@@ -1,0 +1,1 @@
+"""Device families: facts in, commands out."""

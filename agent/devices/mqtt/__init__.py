@@ -1,0 +1,1 @@
+"""MQTT sensors and outputs, on aiomqtt."""

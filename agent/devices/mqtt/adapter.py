@@ -1,0 +1,233 @@
+"""The MQTT family: a persistent session, acknowledged after our commit, with receipts against redelivery.
+
+A message is acknowledged to the broker only once what it says is durable. A crash in between makes the broker send it
+again: a DUP that the ledger knows is acknowledged and not decided upon twice; one it does not know is decided upon as
+`redelivered` (pulses withheld), or `late` when a newer message of its topic was heard first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import ssl
+from contextlib import suppress
+from functools import partial
+
+import aiomqtt
+import structlog
+
+from agent.clock import Clock
+from agent.config.model import BrokerConfig
+from agent.devices.mqtt.connection import Connection, Received
+from agent.devices.mqtt.ledger import Ledger
+from agent.devices.mqtt.mapping import Mapping
+from agent.devices.mqtt.rejections import EVERY, Rejections
+from agent.errors import ConfigError, DeviceError
+from agent.intake import Input, Intake
+from agent.store.database import Database
+from agent.store.receipts import Receipt
+from rules.document.site import Site
+from rules.events import BrokerLost, BrokerRestored, Delivery, DeviceEvent, Reading
+
+log = structlog.get_logger()
+
+_PAUSE_FIRST, _PAUSE_LONGEST = 0.5, 30.0  # seconds
+_GRACE = 3.0  # a broker that starts together with us is not lost
+_GOODBYE = 1.0
+
+
+class MqttFamily:
+    """Service "mqtt": hears the site's MQTT devices and commands its MQTT outputs."""
+
+    name = "mqtt"
+
+    def __init__(
+        self, *, config: BrokerConfig, password: str | None, gateway: str, site: Site, intake: Intake,
+        database: Database, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._password = password
+        self._gateway = gateway
+        self._intake = intake
+        self._clock = clock
+        self._mapping = Mapping(devices=site.devices)
+        self._commands = {
+            device.id: device.mqtt.command for device in site.devices if device.mqtt and device.mqtt.command
+        }
+        self._ledger = Ledger(database=database, broker=config.name)
+        self._rejections = Rejections(broker=config.name, intake=intake, clock=clock)
+        self._connection: Connection | None = None
+        self._heard: set[str] = set()  # topics with a message newer than any the broker may repeat
+        self._lost = False
+
+    def owns(self, device: str) -> bool:
+        """Whether this output is one of ours."""
+        return device in self._commands
+
+    async def command(self, device: str, value: str) -> None:
+        """Publish what switches the output; returns when the broker has it."""
+        wanted, connection = self._commands[device], self._connection
+        if connection is None:
+            raise DeviceError(f"{device} cannot be commanded: no connection to {self._where}")
+        try:
+            await connection.publish(wanted.topic, wanted.on if value == "on" else wanted.off, qos=1)
+        except (aiomqtt.MqttError, ValueError) as error:
+            raise DeviceError(f"{device} cannot be commanded: {error}") from None
+
+    @property
+    def _where(self) -> str:
+        return f"broker {self._config.host}:{self._config.port}"
+
+    @property
+    def _status_topic(self) -> str:
+        return f"nightporter/{self._gateway}/status"
+
+    async def run(self) -> None:
+        """Connect, hear, and connect again; told as broker.lost and broker.restored."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._count_rejected(), name="mqtt.rejected")
+            await self._stay_connected()
+
+    async def _stay_connected(self) -> None:
+        pause = _PAUSE_FIRST
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while True:
+            try:
+                async with self._connect() as connection:
+                    try:
+                        await self._begin(connection)
+                        pause = _PAUSE_FIRST
+                        async for message in connection.received():
+                            await self._hear(connection, message)
+                    except asyncio.CancelledError:
+                        await self._say_goodbye(connection)
+                        raise
+                reason = "the broker closed the connection"
+            except aiomqtt.MqttError as error:
+                reason = _sentence(error)
+            finally:
+                self._connection = None
+            if not self._lost and loop.time() - started > _GRACE:
+                self._lost = True
+                log.warning("broker.lost", broker=self._where, reason=reason)
+                await self._intake.tell(
+                    BrokerLost(**self._clock.header(), broker=self._config.name, reason=f"{self._where}: {reason}")
+                )
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, _PAUSE_LONGEST)
+
+    def _connect(self) -> Connection:
+        tls: ssl.SSLContext | None = None
+        if self._config.tls is not None:
+            try:
+                tls = ssl.create_default_context(cafile=str(self._config.tls.ca))
+            except (OSError, ssl.SSLError):
+                raise ConfigError(f"the broker's CA file {self._config.tls.ca} cannot be used") from None
+        return Connection(
+            host=self._config.host,
+            port=self._config.port,
+            client_id=f"nightporter-{self._gateway}",
+            user=self._config.user,
+            password=self._password,
+            tls=tls,
+            status_topic=self._status_topic,
+        )
+
+    async def _begin(self, connection: Connection) -> None:
+        self._heard.clear()
+        await self._ledger.begin(session_present=connection.session_present)
+        if self._mapping.topics:
+            granted = await connection.subscribe([(topic, 1) for topic in self._mapping.topics])
+            refused = [
+                topic for topic, code in zip(self._mapping.topics, granted, strict=True) if int(_number(code)) >= 128
+            ]
+            if refused:
+                log.error("broker.subscription_refused", topics=refused, broker=self._where)
+                for topic in refused:
+                    await self._reject(topic, "the broker does not let this gateway read the topic: check its ACL")
+        await connection.publish(self._status_topic, b"online", qos=1, retain=True)
+        self._connection = connection
+        log.info("broker.connected", broker=self._where, session_kept=connection.session_present)
+        if self._lost:
+            self._lost = False
+            await self._intake.tell(
+                BrokerRestored(
+                    **self._clock.header(), broker=self._config.name, session_kept=connection.session_present
+                )
+            )
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        """After an orderly disconnect the broker does not speak our last will, so we say it ourselves."""
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                await connection.publish(self._status_topic, b"offline", qos=1, retain=True)
+
+    async def _hear(self, connection: Connection, message: Received) -> None:
+        digest = hashlib.sha256(message.topic.encode("utf-8", "replace") + b"\0" + message.payload).digest()
+        receipt = Receipt(message.packet_id, digest)
+        if message.qos and self._ledger.repeated(connection, message, receipt):
+            return
+        said = self._mapping.read(
+            message.topic, message.payload, header=self._clock.header(), delivery=self._delivery(message)
+        )
+        if said.facts:
+            await self._offer(connection, message, receipt, said.facts)
+        else:
+            connection.acknowledge(message)
+        if said.problem is not None:
+            await self._reject(message.topic, said.problem)
+            if not self._mapping.knows(message.topic):  # left over from an older site document
+                await connection.unsubscribe(message.topic)
+
+    async def _offer(
+        self, connection: Connection, message: Received, receipt: Receipt, facts: list[DeviceEvent]
+    ) -> None:
+        """All facts of a message together. It is acknowledged with the last one that must be durable; live readings are
+        let go on receipt."""
+        kept = [n for n, fact in enumerate(facts) if not (isinstance(fact, Reading) and fact.delivery == "live")]
+        inputs = [Input(fact=fact) for fact in facts]
+        if message.qos and kept:
+            pending = self._ledger.hand_over(connection, message, receipt)
+            inputs[kept[-1]] = Input(
+                fact=facts[kept[-1]],
+                acknowledge=lambda: self._ledger.release(pending, self._connection),
+                also=partial(self._ledger.write, pending),
+            )
+        elif message.qos:
+            inputs[-1] = Input(fact=facts[-1], acknowledge=partial(self._let_go, connection, message))
+        await self._intake.offer(*inputs)
+
+    def _let_go(self, connection: Connection, message: Received) -> None:
+        if connection is self._connection:
+            connection.acknowledge(message)
+
+    def _delivery(self, message: Received) -> Delivery:
+        if message.retain:
+            return "retained"
+        if not message.dup:
+            self._heard.add(message.topic)
+            return "live"
+        return "late" if message.topic in self._heard else "redelivered"
+
+    async def _count_rejected(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY / 1e6)
+            await self._rejections.tell_waiting()
+
+    async def _reject(self, topic: str, reason: str) -> None:
+        await self._rejections.add(topic, reason)
+
+
+def _number(code: object) -> int:
+    return int(getattr(code, "value", code))  # type: ignore[call-overload, no-any-return]
+
+
+def _sentence(error: aiomqtt.MqttError) -> str:
+    text = str(error)
+    if "135" in text or "Not authorized" in text or "code:5" in text or "Bad user" in text:
+        return "it refused this gateway's user name or password"
+    if "timed out" in text:
+        return "it does not answer (or refused our certificate)"
+    return text.removeprefix("[Errno 111] ") or "connection lost"

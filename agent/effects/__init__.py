@@ -1,0 +1,1 @@
+"""What the engine decided, done: outputs, clips, stills."""

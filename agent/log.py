@@ -1,0 +1,27 @@
+"""The agent's own log lines: events with constant dotted names and facts as keys; JSON unless a person watches."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(*, person: bool | None = None) -> None:
+    """Set up once per process; `person` decides between lines for eyes and JSON (default: is stderr a terminal)."""
+    person = sys.stderr.isatty() if person is None else person
+    renderer: structlog.typing.Processor
+    renderer = structlog.dev.ConsoleRenderer(colors=False) if person else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    # paho warns at each of more than ten pending calls; a burst of alarms is not a fault.
+    logging.getLogger("mqtt").setLevel(logging.ERROR)

@@ -1,0 +1,134 @@
+"""One warm connection to a relay and the lanes that share it.
+
+Theory of operation: connect, ask for the watermarks, agree; then hand over what the log has, lane by lane, one batch
+each, and wait for the next commit. Once in a while an idle connection asks for the watermarks again: it stays warm,
+and a relay that died or was restored from a copy is noticed without an alarm having to find out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent.errors import AgentError, OutletError, OutletRefusal
+from agent.outlets.answers import Later
+from agent.outlets.backoff import Backoff
+from agent.outlets.lane import LaneFollower
+from agent.outlets.peer import Peer
+from agent.outlets.standing import Standing
+from agent.store.log import Log
+
+if TYPE_CHECKING:
+    from agent.outlets.client import RelayClient
+
+log = structlog.get_logger()
+
+PROBE = 20.0  # seconds of silence after which an idle connection is used
+_LONGEST_CREDIT = 300.0  # seconds a relay may ask us to pause between batches
+
+
+class Link:
+    """`first` lanes go first. `caught_up` is set while the relay has everything these lanes hold."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        peer: Peer,
+        lanes: Sequence[LaneFollower],
+        log: Log,
+        standing: Standing,
+        backoff: Backoff,
+        moved: Callable[[], None],
+        worked: Callable[[], None],
+        probe: float = PROBE,
+    ) -> None:
+        """`moved` is called when a cursor moved, `worked` when the relay was heard after a failure."""
+        self._name = name
+        self._peer = peer
+        self._lanes = lanes
+        self._log = log
+        self._standing = standing
+        self._backoff = backoff
+        self._moved = moved
+        self._worked = worked
+        self._probe = probe
+        self._failures = 0
+        self.caught_up = asyncio.Event()
+
+    @property
+    def clear(self) -> bool:
+        """Whether nothing of these lanes waits, and the relay was heard to say so."""
+        return self.caught_up.is_set() and not any(lane.behind for lane in self._lanes)
+
+    async def run(self) -> None:
+        """Until cancelled; no failure of the relay or of the store ends it."""
+        commits = self._log.follow()
+        try:
+            while True:
+                await self._attempt(commits)
+        finally:
+            self._log.unfollow(commits)
+
+    async def _attempt(self, commits: asyncio.Event) -> None:
+        """One connection, until it fails; then the wait before the next one."""
+        from agent.outlets.client import connect  # takes its time to import: not before the agent is ready
+
+        try:
+            async with connect(self._peer) as connection:
+                await self._talk(connection, commits)
+        except OutletRefusal as refusal:
+            self._standing.refused(self._name, str(refusal))
+            self.caught_up.clear()
+            await self._backoff.pause_long()
+        except OutletError as error:
+            self._failures += 1
+            # A kept connection may have been closed just as we used it: the second failure in a row is news.
+            if self._failures > 1:
+                self._standing.lost(self._name, str(error))
+            self.caught_up.clear()
+            await self._backoff.pause(at_least=error.retry_after if isinstance(error, Later) else None)
+        except AgentError as error:  # our own store; it has its own trouble event
+            log.warning("outlet.store", link=self._name, error=str(error))
+            self.caught_up.clear()
+            await self._backoff.pause()
+
+    async def _talk(self, connection: RelayClient, commits: asyncio.Event) -> None:
+        while True:
+            marks = (await connection.watermarks(self._log.epoch)).lanes
+            for lane in self._lanes:
+                await lane.reconcile(marks.get(lane.lane))
+            await self._hand_over(connection, commits)
+
+    async def _hand_over(self, connection: RelayClient, commits: asyncio.Event) -> None:
+        """Send as records appear; returns when the connection has been idle for a while."""
+        while True:
+            commits.clear()
+            credit = 0.0
+            for lane in self._lanes:
+                credit = max(credit, await lane.send(connection) or 0.0)
+            self._works()
+            if credit:
+                await asyncio.sleep(min(credit, _LONGEST_CREDIT))
+            if any(lane.behind for lane in self._lanes):
+                self.caught_up.clear()
+                continue
+            self.caught_up.set()
+            try:
+                async with asyncio.timeout(self._probe * random.uniform(0.8, 1.0)):  # noqa: S311 - spread, no secret
+                    await commits.wait()
+            except TimeoutError:
+                return
+
+    def _works(self) -> None:
+        """A whole round went well."""
+        self._moved()
+        self._standing.up(self._name)
+        self._backoff.reset()
+        if self._failures:
+            self._failures = 0
+            self._worked()

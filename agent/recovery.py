@@ -1,0 +1,108 @@
+"""Bringing the engine back to where the log says it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from agent.clock import wall_now
+from agent.config.load import parse_site
+from agent.errors import ConfigError, StoreDamaged
+from agent.readings import unpack
+from agent.store import sites, snapshots
+from agent.store.opening import Store
+from agent.store.sites import SiteVersion
+from rules import wire
+from rules.document.site import Site
+from rules.engine import Engine
+from rules.errors import SnapshotError, WireError
+from rules.events import Event, ReadingsPacked
+from rules.incidents import Entry
+
+log = structlog.get_logger()
+
+_EMPTY = "site: {id: unnamed, name: A site without a document}\n"
+
+
+def stage_site(data: Path, *, text: str, who: str, why: str) -> None:
+    """Lay a checked site document ready: the agent puts it into force at its next start."""
+    staged = data / "site.next"
+    temporary = data / ".site.next.new"
+    temporary.write_text(json.dumps({"text": text, "who": who, "why": why}), "utf-8")
+    temporary.replace(staged)
+
+
+async def site_in_force(store: Store, data: Path) -> tuple[SiteVersion, Site]:
+    """The newest version of the site document, a staged one included. A staged document that cannot be used stays where
+    it is and says why."""
+    current = await sites.newest(store.database)
+    staged = data / "site.next"
+    if staged.exists():
+        try:
+            waiting = json.loads(staged.read_text("utf-8"))
+            text = str(waiting["text"])
+            site = parse_site(text, "site.next")
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(f"{staged} cannot be read; remove it or import the site document again") from None
+        if current is None or sites.digest(text) != current.sha256:
+            number = current.version + 1 if current else 1
+            current = SiteVersion(number, sites.digest(text), text, str(waiting["who"]), str(waiting["why"]))
+            async with store.database.transaction() as transaction:
+                await sites.add(transaction, current, wall=wall_now())
+        staged.unlink()
+        return current, site
+    if current is None:
+        log.warning("site.missing", next="import one: nightporter site import site.yaml")
+        return SiteVersion(0, sites.digest(_EMPTY), _EMPTY, "", ""), parse_site(_EMPTY, "site")
+    return current, parse_site(current.text, f"site document, version {current.version}")
+
+
+async def restore(store: Store, *, site: Site, site_sha256: str, gateway: str) -> tuple[Engine, int]:
+    """The engine as it was after the newest row: the newest good snapshot, plus a replay without effects of what came
+    after it, under the document that was in force then; only then does the new document take over. Also how many rows
+    were replayed."""
+    engine, start, under = await _begin(store, site=site, site_sha256=site_sha256, gateway=gateway)
+    await store.log.verify(start)
+    replayed = 0
+    async for data in snapshots.inputs_after(store.database, start):
+        for fact in _facts(data):
+            engine.step(fact)
+        replayed += 1
+    if under != site_sha256:
+        engine = Engine.restore(engine.snapshot(), site=site, site_sha256=site_sha256, origin=gateway)
+    return engine, replayed
+
+
+async def _begin(store: Store, *, site: Site, site_sha256: str, gateway: str) -> tuple[Engine, int, str]:
+    async for snapshot in snapshots.good(store.database):
+        then, then_sha256 = site, site_sha256
+        if snapshot.site_sha256 != site_sha256:
+            version = await sites.by_digest(store.database, snapshot.site_sha256)
+            if version is not None:
+                try:
+                    then, then_sha256 = parse_site(version.text, f"version {version.version}"), version.sha256
+                except ConfigError as error:  # only an older Nightporter could read it
+                    log.warning("snapshot.site_unreadable", version=version.version, reason=str(error))
+        try:
+            engine = Engine.restore(snapshot.data, site=then, site_sha256=then_sha256, origin=gateway)
+        except SnapshotError as error:
+            log.warning("snapshot.unusable", pos=snapshot.pos, reason=str(error))
+        else:
+            return engine, snapshot.pos, then_sha256
+    return Engine(site=site, site_sha256=site_sha256, origin=gateway), 0, site_sha256
+
+
+def _facts(data: bytes) -> Iterator[Event | Entry]:
+    """What the engine was given for one row."""
+    try:
+        record = wire.read(data)
+        fact = wire.entry(record) if record.kind.startswith("incident.") else wire.event(record)
+        if isinstance(fact, ReadingsPacked):
+            yield from unpack(fact)
+        elif fact is not None:
+            yield fact
+    except (WireError, ValueError, KeyError) as error:
+        raise StoreDamaged(f"a row of the log cannot be read back: {error}. Restore a backup.") from None

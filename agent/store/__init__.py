@@ -1,0 +1,1 @@
+"""The durable log and what hangs on it: one SQLite file, one writer."""
