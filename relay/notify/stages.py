@@ -1,0 +1,140 @@
+"""The stages between "there is something to tell" and a message that leaves: pure functions, each with its reason.
+
+    notice ─► route ─► digest ─► settled ─► told elsewhere ─► stand back ─► send ─► record
+              (which   (old news  (somebody   (another relay    (the box,      (a channel's
+               channels) together) acted)      told them)        while it can)   sender)
+
+A stage looks at a `View` of one delivery and returns a `Verdict`. Adding one is adding a function here and its name to
+`STAGES`, in the order in which they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from relay.config import Notify
+from rules.incidents import Incident
+
+AGAIN = 10_000_000  # µs until a delivery that is held for now is looked at again
+COLLECT = 5_000_000  # µs in which old news of a site is collected into one message
+RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A delivery to be: to whom, and when to look at it first. `state` failed: there is nobody to tell, see reason."""
+
+    policy: str
+    channel: str
+    recipient: str
+    digest: str | None
+    next_at: int
+    state: Literal["queued", "failed"] = "queued"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What the stages know of one delivery at wall time `now` (µs). `reachable` are outlets of the incident's gateway
+    that keep a copy and could be reached at its last heartbeat; `keeps` is whether this relay keeps one."""
+
+    incident: Incident
+    relay: str
+    transition: str
+    channel: str
+    recipient: str
+    digest: str | None
+    keeps: bool
+    reachable: tuple[str, ...]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Go on; or wait until `until` (wall µs) for `reason`; or, without `until`, never send, for `reason`."""
+
+    reason: str = ""
+    until: int | None = None
+
+    @property
+    def go(self) -> bool:
+        return not self.reason
+
+
+GO = Verdict()
+
+
+def route(*, config: Notify, policy: str | None, site: str, opened: int, now: int) -> list[Draft]:
+    """Which channels a notice goes to. An incident that names no policy tells nobody: that is the rule's choice."""
+    if policy is None:
+        return []
+    channels = config.policies.get(policy)
+    if channels is None:
+        reason = f"this relay's configuration has no policy {policy}; nobody was told"
+        return [
+            Draft(policy=policy, channel="none", recipient="", digest=None, next_at=now, state="failed", reason=reason)
+        ]
+    old = now - opened > config.old_after
+    return [
+        Draft(
+            policy=policy,
+            channel=channel.channel,
+            recipient=channel.name,
+            digest=site if old else None,
+            next_at=now + COLLECT if old else now,
+        )
+        for channel in channels
+    ]
+
+
+def settled(view: View) -> Verdict:
+    """Fresh news that somebody already acted upon needs no ringing; old news is told all the same, as a digest."""
+    incident = view.incident
+    if view.digest is not None:
+        return GO
+    if incident.state == "merged":
+        return Verdict("merged into another incident before it was sent")
+    if incident.state == "resolved":
+        return Verdict(f"resolved by {incident.resolved_by or 'somebody'} before it was sent")
+    if incident.state == "acknowledged":
+        return Verdict(f"acknowledged by {incident.acknowledged_by or 'somebody'} before it was sent")
+    return GO
+
+
+def told_elsewhere(view: View) -> Verdict:
+    """Another relay has told the same recipient about this incident since it was (re)opened."""
+    begins = max(
+        (entry.order for entry in view.incident.entries if entry.kind == f"incident.{view.transition}"), default=None
+    )
+    for entry in view.incident.entries:
+        if (
+            entry.kind == "incident.notified"
+            and entry.origin != view.relay
+            and entry.body.get("state") == "sent"
+            and entry.body.get("channel") == view.channel
+            and entry.body.get("recipient") == view.recipient
+            and (begins is None or entry.order > begins)
+        ):
+            return Verdict(f"{view.recipient} was told by {entry.origin}")
+    return GO
+
+
+def stand_back(view: View) -> Verdict:
+    """The relay on the box leaves it to one that keeps a copy, for as long as the gateway reaches that one."""
+    if view.keeps or not view.reachable:
+        return GO
+    return Verdict(f"left to {', '.join(view.reachable)}, which the gateway reaches", view.now + AGAIN)
+
+
+STAGES: tuple[Callable[[View], Verdict], ...] = (settled, told_elsewhere, stand_back)
+
+
+def judge(view: View) -> Verdict:
+    """The first stage that holds the delivery back, or GO."""
+    for stage in STAGES:
+        verdict = stage(view)
+        if not verdict.go:
+            return verdict
+    return GO

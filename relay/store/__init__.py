@@ -1,0 +1,1 @@
+"""What the relay keeps: the schema, the database, and one module of SQL per aggregate."""

@@ -1,0 +1,139 @@
+"""Clips as manifests, stills, and time without footage: what lane P2 says. The bytes are blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relay.store import upsert
+from relay.store.schema import clip, footage_gap, incident, segment, still
+from rules.events import ClipOpened, ClipSealed, Event, FootageGap, SegmentAdded, StillTaken
+
+_CLIP_OWNERS = select(clip.c.id, clip.c.gateway).where(clip.c.id.in_(bindparam("ids", expanding=True)))
+_CLIP_INCIDENTS = select(clip.c.incident).where(
+    clip.c.id.in_(bindparam("ids", expanding=True)), clip.c.incident.is_not(None)
+)
+_OPENED = ("incident", "camera", "trigger", "pre", "post", "start", "mark", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Clips and incidents whose pages look different now."""
+
+    clips: set[str] = field(default_factory=set)
+    incidents: set[str] = field(default_factory=set)
+
+
+def clips_named(events: Iterable[Event]) -> set[str]:
+    return {event.clip for event in events if isinstance(event, ClipOpened | SegmentAdded | ClipSealed)}
+
+
+async def owners(connection: AsyncConnection, clips: set[str]) -> dict[str, str]:
+    """The gateway of each clip already known among these."""
+    if not clips:
+        return {}
+    return {row.id: row.gateway for row in await connection.execute(_CLIP_OWNERS, {"ids": sorted(clips)})}
+
+
+async def apply(connection: AsyncConnection, gateway: str, events: list[Event]) -> Touched:
+    """Follow the events of lane P2 in their order; the caller has checked whose clips they name."""
+    touched = Touched(clips=clips_named(events))
+    bare: dict[str, dict[str, Any]] = {}
+    opened: list[dict[str, Any]] = []
+    segments: list[dict[str, Any]] = []
+    sealed: list[dict[str, Any]] = []
+    stills: list[dict[str, Any]] = []
+    gaps: list[dict[str, Any]] = []
+    for event in events:
+        if isinstance(event, ClipOpened):
+            opened.append({"id": event.clip, "gateway": gateway} | {name: getattr(event, name) for name in _OPENED})
+            touched.incidents.add(event.incident)
+        elif isinstance(event, SegmentAdded):
+            bare[event.clip] = {"id": event.clip, "gateway": gateway, "camera": event.camera}
+            names = [column.name for column in segment.columns]
+            segments.append({name: getattr(event, name) for name in names})
+        elif isinstance(event, ClipSealed):
+            values = {"state": "sealed", "end": event.end, "segments": event.segments, "reason": event.reason}
+            sealed.append({"id": event.clip, "gateway": gateway, "camera": event.camera} | values)
+        elif isinstance(event, StillTaken):
+            names = [column.name for column in still.columns if column.name not in ("id", "gateway")]
+            stills.append({"id": event.still, "gateway": gateway} | {name: getattr(event, name) for name in names})
+            touched.incidents.add(event.incident)
+        elif isinstance(event, FootageGap):
+            names = ["id", "camera", "since", "until", "reason"]
+            gaps.append({"gateway": gateway} | {name: getattr(event, name) for name in names})
+    if opened:
+        await connection.execute(_setting(connection, *_OPENED), opened)
+    if bare:  # a segment whose opening could not be read still needs a clip to belong to
+        statement = upsert.insert(connection, clip).on_conflict_do_nothing()
+        await connection.execute(statement, list(bare.values()))
+    for table, rows in ((segment, segments), (still, stills), (footage_gap, gaps)):
+        if rows:
+            await connection.execute(upsert.insert(connection, table).on_conflict_do_nothing(), rows)
+    if sealed:
+        await connection.execute(_setting(connection, "state", "end", "segments", "reason"), sealed)
+    if touched.clips:
+        touched.incidents.update(await connection.scalars(_CLIP_INCIDENTS, {"ids": sorted(touched.clips)}))
+    return touched
+
+
+def _setting(connection: AsyncConnection, *names: str) -> Any:
+    statement = upsert.insert(connection, clip)
+    return statement.on_conflict_do_update(
+        index_elements=["id"], set_={name: statement.excluded[name] for name in names}
+    )
+
+
+# A clip or still shows on an incident's page only when both come from the same gateway: naming somebody else's incident
+# puts nothing on their page.
+_OF_INCIDENT = (incident.c.id == bindparam("incident"),)
+_CLIPS = (
+    select(clip)
+    .join(incident, (incident.c.id == clip.c.incident) & (incident.c.gateway == clip.c.gateway))
+    .where(*_OF_INCIDENT)
+    .order_by(clip.c.trigger, clip.c.id)
+)
+_STILLS = (
+    select(still)
+    .join(incident, (incident.c.id == still.c.incident) & (incident.c.gateway == still.c.gateway))
+    .where(*_OF_INCIDENT)
+    .order_by(still.c.taken, still.c.id)
+)
+_SEGMENTS = select(segment).where(segment.c.clip == bindparam("clip")).order_by(segment.c.n)
+
+
+async def clips_of(connection: AsyncConnection, wanted: str) -> list[Row[Any]]:
+    """The clips of an incident, oldest first."""
+    return list(await connection.execute(_CLIPS, {"incident": wanted}))
+
+
+async def stills_of(connection: AsyncConnection, wanted: str) -> list[Row[Any]]:
+    """The stills of an incident, oldest first."""
+    return list(await connection.execute(_STILLS, {"incident": wanted}))
+
+
+async def segments_of(connection: AsyncConnection, wanted: str) -> list[Row[Any]]:
+    """The segments of a clip in order."""
+    return list(await connection.execute(_SEGMENTS, {"clip": wanted}))
+
+
+async def blob_arrived(connection: AsyncConnection, *, gateway: str, sha256: str) -> Touched:
+    """Whose pages look different now that this blob is whole."""
+    parts = await connection.execute(
+        select(clip.c.id, clip.c.incident)
+        .join(segment, segment.c.clip == clip.c.id)
+        .where(clip.c.gateway == gateway, (segment.c.sha256 == sha256) | (segment.c.init == sha256))
+        .distinct()
+    )
+    touched = Touched()
+    for row in parts:
+        touched.clips.add(row.id)
+        if row.incident:
+            touched.incidents.add(row.incident)
+    pictures = select(still.c.incident).where(still.c.gateway == gateway, still.c.sha256 == sha256)
+    touched.incidents.update(await connection.scalars(pictures))
+    return touched

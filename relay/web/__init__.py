@@ -1,0 +1,1 @@
+"""The console: the pages people see, rendered here, that work as plain forms and update themselves where they can."""

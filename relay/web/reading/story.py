@@ -1,0 +1,180 @@
+"""What happened, line by line: the entries of an incident and what the devices said around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relay.store import entries as entry_store
+from relay.store.schema import lane, record
+from relay.web.times import Times, spoken
+from rules import wire
+from rules.errors import WireError
+from rules.incidents import Entry, fold
+
+BEFORE, AFTER = 60 * 1_000_000, 600 * 1_000_000  # µs around the opening in which device facts belong to it
+ROWS_BEFORE, ROWS_AFTER = 200, 600  # log rows looked through around the cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line: `weight` is alarm, act, end, told or fact; `offset` counts from the opening."""
+
+    id: str
+    at: int
+    weight: str
+    text: str
+    note: str
+    source: str
+    offset: str
+
+
+_FACTS: dict[str, str] = {
+    "contact.opened": "{device} opened",
+    "contact.closed": "{device} closed",
+    "motion.started": "{device} sees movement",
+    "motion.ended": "{device} no longer sees movement",
+    "tamper.opened": "{device}: its case or wiring was touched",
+    "tamper.closed": "{device}: its case and wiring are whole again",
+    "output.reported": "{device} reports it is {state}",
+    "effect.commanded": "{device} told to be {value}",
+    "effect.failed": "{device} could not be commanded: {reason}",
+    "effect.expired": "A command to {device} was left undone: {reason}",
+    "camera.lost": "No picture from camera {device}: {reason}",
+    "camera.restored": "Camera {device} is back",
+    "device.lost": "{device} went silent: {reason}",
+    "device.restored": "{device} is heard again",
+    "command.decided": "A command was {value}: {reason}",
+    "store.failed": "The gateway could not write its log: {reason}",
+    "store.restored": "The gateway writes its log again",
+    "media.lost": "The media worker was lost: {reason}",
+    "media.restored": "The media worker is back",
+    "boot": "The gateway started",
+}
+KINDS = tuple(_FACTS)
+
+
+def _words(value: Any) -> str:
+    return str(value if value is not None else "")[:500]
+
+
+def fact_text(kind: str, body: dict[str, Any]) -> str:
+    """A device fact as a sentence."""
+    return _FACTS[kind].format(
+        device=spoken(_words(body.get("device"))) or "A device",
+        state="on" if body.get("on") else "off",
+        value=_words(body.get("value") or body.get("state")),
+        reason=_words(body.get("reason")).replace("_", " "),
+    )
+
+
+def entry_text(entry: Entry) -> tuple[str, str]:
+    """Sentence and weight of an entry."""
+    body = entry.body
+    who = entry.by
+    if entry.kind == "incident.opened":
+        return f"Incident opened: {_words(body.get('title'))}", "alarm"
+    if entry.kind == "incident.evidence":
+        evidence = body.get("evidence", {})
+        camera = spoken(_words(evidence.get("camera")))
+        if "clip" in evidence:
+            return f"Recording from camera {camera}", "fact"
+        if "still" in evidence:
+            return f"Still from camera {camera}", "fact"
+        return _words(evidence.get("text")) or "Evidence added", "fact"
+    if entry.kind == "incident.notified":
+        where = f"{_words(body.get('recipient'))} by {_words(body.get('channel'))}"
+        attempt = body.get("attempt", 1)
+        if body.get("state") == "failed":
+            return f"Could not tell {where} (attempt {_words(attempt)})", "told"
+        again = ", possibly a repeat" if body.get("possibly_repeated") else ""
+        return f"Told {where}{again}", "told"
+    if entry.kind == "incident.acknowledged":
+        return f"{who} acknowledged", "act"
+    if entry.kind == "incident.noted":
+        return f"{who} noted", "act"
+    if entry.kind == "incident.resolved":
+        return f"{who} resolved", "end"
+    if entry.kind == "incident.reopened":
+        return f"{who} reopened", "alarm"
+    if entry.kind == "incident.merged":
+        return "Merged into another incident", "end"
+    return entry.kind, "fact"
+
+
+def lines(entries: Iterable[Entry], facts: Iterable[wire.Record], times: Times, relay: str) -> list[Line]:
+    """All of it in the order of time shown. Entries keep their own order among themselves: wall clocks may disagree."""
+    ordered = list(entries)
+    opened = next((entry.wall for entry in ordered if entry.kind == "incident.opened"), None)
+    found: list[tuple[int, int, Line]] = []
+    latest = 0
+    for rank, entry in enumerate(ordered):
+        latest = max(latest, entry.wall)
+        text, weight = entry_text(entry)
+        elsewhere = weight in ("act", "end") and entry.origin != relay
+        unsure = "" if entry.clock == "synced" else "the clock there was not set"
+        source = ", ".join(part for part in (f"at {entry.origin}" if elsewhere else "", unsure) if part)
+        note = _words(entry.body.get("note"))[:4000]
+        found.append((latest, rank, _line(entry.id, entry.wall, weight, text, note, source, opened, times)))
+    for fact in facts:
+        source = "" if fact.clock == "synced" else "the gateway's clock was not set"
+        text = fact_text(fact.kind, fact.body)
+        found.append((fact.wall, -1, _line(fact.id, fact.wall, "fact", text, "", source, opened, times)))
+    found.sort(key=lambda triple: triple[:2])
+    return [line for _, _, line in found]
+
+
+def _line(
+    id: str, at: int, weight: str, text: str, note: str, source: str, opened: int | None, times: Times
+) -> Line:
+    offset = times.after(at, opened) if opened is not None else ""
+    return Line(id=id, at=at, weight=weight, text=text, note=note, source=source, offset=offset)
+
+
+async def entries_of(connection: AsyncConnection, gateway: str, incident: str, now: int) -> tuple[Entry, ...]:
+    """The entries of an incident in their one order."""
+    return fold(await entry_store.of_incident(connection, gateway=gateway, incident=incident), now=now).entries
+
+
+_PLACE = (
+    select(record.c.lane, record.c.seq)
+    .join(lane, lane.c.id == record.c.lane)
+    .where(record.c.fact == bindparam("fact"), lane.c.gateway == bindparam("gateway"), lane.c.lane == "P1")
+    .limit(1)
+)
+_NEAR = (
+    select(record.c.data)
+    .where(
+        record.c.lane == bindparam("lane"),
+        record.c.seq.between(bindparam("low"), bindparam("high")),
+        record.c.wall.between(bindparam("since"), bindparam("until")),
+        record.c.kind.in_(KINDS),
+        record.c.state == "applied",
+    )
+    .order_by(record.c.seq)
+)
+
+
+async def facts_near(connection: AsyncConnection, gateway: str, entries: Iterable[Entry]) -> list[wire.Record]:
+    """What the gateway's devices said around the cause of an incident: found by the cause's place in the log, so that
+    it costs the same in a log of years."""
+    opening = next((entry for entry in entries if entry.kind == "incident.opened"), None)
+    cause = (opening.cause or opening.body.get("trigger")) if opening else None
+    if opening is None or not isinstance(cause, str):
+        return []
+    place = (await connection.execute(_PLACE, {"fact": cause, "gateway": gateway})).one_or_none()
+    if place is None:
+        return []
+    bounds = {"low": place.seq - ROWS_BEFORE, "high": place.seq + ROWS_AFTER}
+    span = {"since": opening.wall - BEFORE, "until": opening.wall + AFTER}
+    found = []
+    for data in await connection.scalars(_NEAR, {"lane": place.lane} | bounds | span):
+        try:
+            found.append(wire.read(data))
+        except WireError:
+            continue  # it was readable when it came; a later version of the wire may be stricter
+    return found
