@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-__version__ = "0.1.0"
+from rules import VERSION
 
 USAGE, CONFIGURATION, INTERRUPTED = 2, 78, 130
 
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(_help())
         return 0
     if word == "--version":
-        sys.stdout.write(f"nightporter {__version__}\n")
+        sys.stdout.write(f"nightporter {VERSION}\n")
         return 0
     if word not in COMMANDS:
         return _unknown(word)

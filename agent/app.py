@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from agent import memory
 from agent.clock import Clock, boot_id
 from agent.config.load import Secrets
 from agent.config.model import AgentConfig
@@ -43,6 +44,7 @@ def software() -> str:
 
 async def run(config: AgentConfig, *, stop: asyncio.Event) -> None:
     """Run the agent until `stop` is set. Raises ConfigError or StoreDamaged when it cannot."""
+    memory.settle()
     for path in (config.paths.data, config.paths.media, config.paths.run):
         _directory(path)
     secrets = Secrets(directory=config.paths.secrets)

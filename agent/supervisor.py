@@ -56,8 +56,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep(service), name=service.name) for service in self._phases[number]]
             await self._phase(number + 1, stop)
-            for task in tasks:
-                task.cancel()
+            await _end(tasks)
 
     async def _keep(self, service: Service) -> None:
         pause = _FIRST_PAUSE
@@ -90,3 +89,13 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(part)
     else:
         yield error
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: Python 3.11's `wait_for`, which libraries use, can swallow a cancellation that
+    arrives together with its result."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=1.0)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import structlog
 
+from agent.memory import settle
 from agent.sdnotify import notify, watchdog_seconds
 from agent.video.client import MediaClient
 from agent.video.clock import Clock, SystemClock
 from agent.video.errors import WorkerError
-from agent.video.memory import settle
 from agent.video.messages import Configure, FromWorker, Hello, SaveClip, Stored, TakeStill, ToWorker
 from agent.video.recorder import Recorder
 

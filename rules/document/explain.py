@@ -41,7 +41,7 @@ def explain(error: ValidationError, places: Places, model: type[BaseModel]) -> l
                 expected[path].append(word)
     for path, words in expected.items():
         quotes = "; put it in quotes" if words == ["text"] and isinstance(found[path], bool | int | float) else ""
-        message = f"{_show(found[path])} stands where {' or '.join(words)} is expected{quotes}"
+        message = f"{_show(found[path])} stands where {_either(words)} is expected{quotes}"
         problems.append(places.problem(places.of_value(path), path, message))
     return problems
 
@@ -50,6 +50,10 @@ def nearest(word: str, known: list[str]) -> str:
     """`; did you mean X?` for the known word that looks most like this one, else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _is_type_error(kind: str) -> bool:

@@ -30,7 +30,25 @@ def _url(value: str) -> str:
     return value
 
 
+def _day(value: str) -> str:
+    days([value])
+    return value
+
+
+def _clock(value: str) -> str:
+    minutes(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    zone(value)
+    return value
+
+
 Topic = Annotated[str, AfterValidator(_topic)]
+Day = Annotated[str, AfterValidator(_day)]
+Clock = Annotated[str, AfterValidator(_clock)]
+TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
 class MqttCommand(Strict):
@@ -95,14 +113,9 @@ class Device(Strict):
 class WeeklySpan(Strict):
     """Days and times of every week; `to` at or before `from` is the next morning."""
 
-    days: Annotated[list[str], Field(min_length=1)]
-    since: Annotated[str, Field(alias="from")]
-    until: Annotated[str, Field(alias="to")]
-
-    @model_validator(mode="after")
-    def _readable(self) -> WeeklySpan:
-        self.span()
-        return self
+    days: Annotated[list[Day], Field(min_length=1)]
+    since: Annotated[Clock, Field(alias="from")]
+    until: Annotated[Clock, Field(alias="to")]
 
     def span(self) -> Span:
         """As the timetable reads it."""
@@ -120,12 +133,7 @@ class Place(Strict):
 
     id: Name
     name: Annotated[str, Field(min_length=1, max_length=120)]
-    timezone: str = "UTC"
-
-    @model_validator(mode="after")
-    def _zone(self) -> Place:
-        zone(self.timezone)
-        return self
+    timezone: TimeZone = "UTC"
 
 
 class Site(Strict):

@@ -37,7 +37,9 @@ _STATES = {
 
 def mistakes(site: Site) -> list[Mistake]:
     """Every such mistake, with the path of the word that is wrong."""
-    types = {device.id: str(device.type) for device in site.devices}
+    types: dict[str, str] = {}
+    for device in site.devices:
+        types.setdefault(device.id, device.type)
     found = list(_twice(site))
     for n, rule in enumerate(site.rules):
         found += _rule(("rules", n), rule, types, list(site.schedules))
@@ -109,7 +111,7 @@ def _event(path: Path, event: str, device: str, types: dict[str, str]) -> Iterat
         kinds = sorted(_TELLS[types[device]] | _ANY_TELLS)
         if event not in kinds:
             message = f"{device} is a {types[device]} and never tells {event} (it tells {', '.join(kinds)})"
-            yield (*path, "event"), message + nearest(event, kinds)
+            yield (*path, "event"), message
 
 
 def _known(path: Path, word: str, known: list[str], what: str) -> Iterator[Mistake]:

@@ -26,7 +26,7 @@ def test_every_kind_has_a_schema() -> None:
 
 
 def test_the_committed_schemas_are_the_generated_ones() -> None:
-    assert folder(COMMITTED) == registry(), "run: nightporter rules schema --write rules/schemas"
+    assert folder(COMMITTED) == registry(), "run: make schemas"
 
 
 def test_nothing_breaks_a_peer_of_wire_v1() -> None:
@@ -43,7 +43,14 @@ def test_every_golden_record_fits_its_schema() -> None:
 
 def misfit(value: Any, schema: dict[str, Any], path: str) -> None:
     """Fails where a value does not fit; knows just the words our schemas use."""
-    types = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
+    types: dict[str, Any] = {
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+        "object": dict,
+        "array": list,
+    }
     if "type" in schema:
         assert isinstance(value, types[schema["type"]]), path
         assert schema["type"] == "boolean" or not isinstance(value, bool), path
@@ -59,7 +66,7 @@ def misfit(value: Any, schema: dict[str, Any], path: str) -> None:
             misfit(part, schema["items"], f"{path}[]")
 
 
-# --- what counts as breaking: one change each, with the exact sentences -------------------------------------------------
+# --- what counts as breaking: one change each, with the exact sentences -----------------------------------------------
 
 OLD = {
     "x-lane": "P1",

@@ -17,7 +17,7 @@ ID = "019bbe7c-b38b-774b-ac64-656e2d303030"
 SECRET = "hunter2-canary"
 
 
-def record(kind: str = "contact.opened", body: Any = None, **changes: Any) -> bytes:
+def record(kind: Any = "contact.opened", body: Any = None, **changes: Any) -> bytes:
     """Record bytes with changes; `...` takes a field away."""
     value = {"id": ID, "kind": kind, "wall": 1, "clock": "synced", "gt": 2, "body": {"device": "door"}}
     value |= ({"body": body} if body is not None else {}) | changes

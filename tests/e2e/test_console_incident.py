@@ -38,7 +38,8 @@ async def video(page: Page) -> dict[str, Any]:
 
 
 async def playable(seen: Watched) -> dict[str, Any]:
-    await seen.holds("document.querySelector('video').src.startsWith('blob:') && document.querySelector('video').readyState >= 2")
+    is_ready = "({src, readyState}) => src.startsWith('blob:') && readyState >= 2"
+    await seen.holds(f"({is_ready})(document.querySelector('video'))")
     return await video(seen.page)
 
 

@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,13 @@ class Agent:
     """`start` returns at READY. `command` stands before the program, as a tracer does."""
 
     def __init__(
-        self, *, folder: Path, port: int, password: str = USERS["agent"], site: str = SITE, command: list[str] | None = None
+        self,
+        *,
+        folder: Path,
+        port: int,
+        password: str = USERS["agent"],
+        site: str = SITE,
+        command: list[str] | None = None,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +156,7 @@ class Agent:
 
 
 @contextlib.contextmanager
-def notifications() -> AsyncIterator[tuple[str, socket.socket]]:  # type: ignore[misc]
+def notifications() -> Iterator[tuple[str, socket.socket]]:
     """A socket as systemd's NOTIFY_SOCKET; in a short path, because such an address holds 107 bytes."""
     folder = tempfile.mkdtemp(prefix="np-")
     try:
@@ -175,7 +181,3 @@ async def running(agent: Agent, **options: Any) -> AsyncIterator[Agent]:
         yield agent
     finally:
         await agent.kill()
-
-
-def facts(bodies: list[dict[str, Any]], *names: str) -> list[Mapping[str, Any]]:
-    return [{name: body["body"].get(name) for name in names} for body in bodies]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import nightporter
+from rules import VERSION
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,9 +47,10 @@ def test_a_missing_package_says_what_to_install(
 
 
 def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    dynamic = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["dynamic"]
+    assert dynamic["version"] == {"attr": "rules.VERSION"}
     assert nightporter.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"nightporter {project['version']}\n"
+    assert capsys.readouterr().out == f"nightporter {VERSION}\n"
 
 
 def test_help_loads_no_part_and_nothing_slow() -> None:

@@ -145,7 +145,7 @@ def test_a_fold_is_of_exactly_one_incident(entries: list[Entry]) -> None:
         fold(entries, now=0)
 
 
-# --- any set of entries, in any order ----------------------------------------------------------------------------------
+# --- any set of entries, in any order --------------------------------------------------------------------------------
 
 
 @st.composite
@@ -179,7 +179,7 @@ def test_three_that_were_cut_off_agree_however_they_meet(entries: list[Entry], h
     for entry, holder in zip(entries, holders, strict=False):
         parts[holder].append(entry)
         parts[(holder + 1) % 3].append(entry)  # each entry is known in two places
-    a, b, c = (set(entry.id for entry in part) for part in parts)
+    a, b, c = ({entry.id for entry in part} for part in parts)
     by_id = {entry.id: entry for entry in entries}
 
     def union(*sets: set[str]) -> Incident:

@@ -5,6 +5,8 @@ import { clock, refreshTimes } from "./times.js";
 
 const body = document.body;
 const lamp = document.querySelector("[data-lamp]");
+const CALM = 700; // ms a page waits with what is not an incident
+const SPACING = 120; // ms between two looks in a storm
 const SILENCE = 40_000; // ms; the relay says something at least every 15 s
 const PATIENCE = Number(body.dataset.patience || 15) * 1000; // ms a hidden page keeps its stream
 
@@ -18,6 +20,7 @@ let timer = 0;
 let hiding = 0;
 let refreshing = false;
 let again = false;
+let later = 0;
 let ended = false;
 
 function remember(root) {
@@ -88,6 +91,7 @@ async function refresh() {
   refreshing = true;
   try {
     do {
+      if (again) await new Promise((resolve) => setTimeout(resolve, SPACING));
       again = false;
       const answer = await fetch(location.href, { headers: { "X-Requested-For": "live" }, redirect: "manual", cache: "no-store" });
       if (answer.type === "opaqueredirect" || answer.status === 401) { leave(); return; }
@@ -110,6 +114,10 @@ async function refresh() {
   } finally {
     refreshing = false;
   }
+}
+
+function soon() {
+  if (!later) later = setTimeout(() => { later = 0; refresh(); }, CALM);
 }
 
 function leave() {
@@ -142,7 +150,8 @@ function connect() {
     const change = JSON.parse(event.data);
     document.dispatchEvent(new CustomEvent("np:change", { detail: change }));
     const mine = body.dataset.about;
-    if (!mine || change.incidents.includes(mine) || change.gateways.length) refresh();
+    if (mine ? change.incidents.includes(mine) : change.incidents.length) refresh();
+    else if (change.gateways.length) soon(); // states of devices change all the time; incidents cannot wait
   });
   stream.addEventListener("signed-out", leave);
   stream.onerror = () => {

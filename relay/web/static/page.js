@@ -1,5 +1,12 @@
 // Small comforts for every page; each works without it, only less comfortably.
 
+// What was said once is not said again by a reload.
+const here = new URL(location.href);
+if (here.searchParams.has("said")) {
+  here.searchParams.delete("said");
+  history.replaceState(null, "", here);
+}
+
 // A form that changes something is sent once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -12,8 +12,8 @@ ARENAS = 2
 
 def settle() -> None:
     """Let blocks over 128 kB be mapped apart, so that freeing them returns them, and let threads share two heaps.
-    Without it a worker with one 1080p camera grows by 35 MiB with its first stills. Elsewhere than on glibc this does
-    nothing."""
+    Without it a media worker with one 1080p camera grows by 35 MiB with its first stills. Elsewhere than on glibc this
+    does nothing."""
     tune = getattr(ctypes.CDLL(None), "mallopt", None)
     if tune is not None:
         tune(M_MMAP_THRESHOLD, LARGE)
