@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from rules import VERSION
-
 USAGE, CONFIGURATION, INTERRUPTED = 2, 78, 130
 
 # word -> (module with `main(argv) -> int`, the extras that bring what it imports, what it is for)
@@ -48,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(_help())
         return 0
     if word == "--version":
+        from rules import VERSION
+
         sys.stdout.write(f"nightporter {VERSION}\n")
         return 0
     if word not in COMMANDS:

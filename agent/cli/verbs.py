@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from agent.cli import EX_FOUND, EX_OK, EX_USAGE
+from agent.cli import EX_FOUND, EX_OK, EX_TEMPFAIL, EX_USAGE
 from agent.config.load import Secrets, load_config, load_site_file
 
 
@@ -40,10 +40,15 @@ def media(arguments: argparse.Namespace) -> int:
     """The media worker."""
     config = load_config(Path(arguments.config))
     from agent import log
-    from agent.video import worker
+    from agent.video.errors import WorkerError
+    from agent.video.worker import run as work
 
     log.configure()
-    _until_told(lambda stop: worker.run(socket=config.paths.run / "media.sock", stop=stop))
+    try:
+        _until_told(lambda stop: work(socket=config.paths.run / "media.sock", stop=stop))
+    except WorkerError as error:
+        print(error, file=sys.stderr)
+        return EX_TEMPFAIL
     return EX_OK
 
 

@@ -8,6 +8,7 @@ and a relay that died or was restored from a copy is noticed without an alarm ha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PROBE = 20.0  # seconds of silence after which an idle connection is used
+GIVE_WAY = 0.25  # seconds records wait for an alarm on its way
 _LONGEST_CREDIT = 300.0  # seconds a relay may ask us to pause between batches
 
 
@@ -46,8 +48,10 @@ class Link:
         moved: Callable[[], None],
         worked: Callable[[], None],
         probe: float = PROBE,
+        after: Link | None = None,
     ) -> None:
-        """`moved` is called when a cursor moved, `worked` when the relay was heard after a failure."""
+        """`after` is the link whose records go first. `moved` is called when a cursor moved, `worked` when the relay
+        was heard after a failure."""
         self._name = name
         self._peer = peer
         self._lanes = lanes
@@ -57,6 +61,7 @@ class Link:
         self._moved = moved
         self._worked = worked
         self._probe = probe
+        self._after = after
         self._failures = 0
         self.caught_up = asyncio.Event()
 
@@ -109,6 +114,7 @@ class Link:
         while True:
             commits.clear()
             credit = 0.0
+            await self._give_way()
             for lane in self._lanes:
                 credit = max(credit, await lane.send(connection) or 0.0)
             self._works()
@@ -123,6 +129,15 @@ class Link:
                     await commits.wait()
             except TimeoutError:
                 return
+
+    async def _give_way(self) -> None:
+        """An alarm on its way has the relay to itself: it writes one batch at a time, and this one would come first."""
+        if self._after is None or self._after.clear:
+            return
+        self._after.caught_up.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_WAY):
+                await self._after.caught_up.wait()
 
     def _works(self) -> None:
         """A whole round went well."""

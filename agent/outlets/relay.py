@@ -109,7 +109,7 @@ class RelayOutlet:
         }
         self._cursor_moved = asyncio.Event()
 
-        def link(link_name: str, *lanes: wire.LaneName) -> Link:
+        def link(link_name: str, *lanes: wire.LaneName, after: Link | None = None) -> Link:
             return Link(
                 name=link_name,
                 peer=peer,
@@ -120,10 +120,11 @@ class RelayOutlet:
                 moved=self._cursor_moved.set,
                 worked=self.nudge,
                 probe=probe,
+                after=after,
             )
 
         self._alarms = link("alarms", "P0")
-        self._records = link("records", "P1", "P2", "P4")
+        self._records = link("records", "P1", "P2", "P4", after=self._alarms)
         self._media = MediaLink(
             outlet=name,
             peer=peer,

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import wire
 from rules.errors import WireError
 from rules.incidents import fold
 from tests.contract import wire_samples as samples
+from tests.examples import examples
 
-RECORDS = [wire.encode(fact) for fact in (*samples.events(), *samples.entries())]
+RECORDS = [*map(wire.encode, samples.events()), *map(wire.encode, samples.entries())]
 MESSAGES = [message.text() for message in (*samples.from_agent(), *samples.from_relay())]
 BATCH = wire.write_batch(*samples.batch()[:2])
 
@@ -46,8 +47,32 @@ VALUES = st.recursive(
 )
 # Bytes a JSON reader stumbles over, put anywhere.
 PIECES = st.sampled_from(
-    [b"NaN", b"-Infinity", b"1e999", b"\\ud800", b"\\u0000", b"\0", b"\xff", b"\xed\xa0\x80", b"9" * 5000, b"[" * 3000]
-    + [b'{"a":' * 3000, b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\n", b"1", b"-", b"null", b"\xe2\x80\xa8"]
+    [
+        b"NaN",
+        b"-Infinity",
+        b"1e999",
+        b"\\ud800",
+        b"\\u0000",
+        b"\x00",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"9" * 5000,
+        b"[" * 3000,
+        b'{"a":' * 3000,
+        b'"',
+        b"\\",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"\n",
+        b"1",
+        b"-",
+        b"null",
+        b"\xe2\x80\xa8",
+    ]
 )
 
 
@@ -91,12 +116,13 @@ CUTS = st.lists(
 
 
 @given(st.sampled_from(RECORDS), CUTS)
-@settings(max_examples=400)
+@examples(400)
 def test_damaged_records(data: bytes, cuts: list[tuple[int, int, bytes]]) -> None:
     only_wire_errors(read_all, damage(data, cuts))
 
 
 @given(st.binary(max_size=200))
+@examples(60)
 def test_any_bytes(data: bytes) -> None:
     for read in (read_all, wire.read_batch):
         only_wire_errors(read, data)
@@ -122,20 +148,20 @@ def grafted(draw: st.DrawFn, texts: list[str]) -> str:
 
 
 @given(grafted([data.decode() for data in RECORDS]))
-@settings(max_examples=500)
+@examples(500)
 def test_records_with_other_values(text: str) -> None:
     only_wire_errors(read_all, text.encode(errors="surrogatepass"))
 
 
 @given(grafted(MESSAGES))
-@settings(max_examples=400)
+@examples(400)
 def test_messages_with_other_values(text: str) -> None:
     only_wire_errors(wire.read_from_agent, text)
     only_wire_errors(wire.read_from_relay, text)
 
 
 @given(st.sampled_from(MESSAGES), CUTS)
-@settings(max_examples=200)
+@examples(200)
 def test_damaged_messages(text: str, cuts: list[tuple[int, int, bytes]]) -> None:
     damaged = damage(text.encode(), cuts).decode(errors="surrogateescape")
     only_wire_errors(wire.read_from_agent, damaged)
@@ -143,19 +169,21 @@ def test_damaged_messages(text: str, cuts: list[tuple[int, int, bytes]]) -> None
 
 
 @given(CUTS)
-@settings(max_examples=200)
+@examples(200)
 def test_damaged_batches(cuts: list[tuple[int, int, bytes]]) -> None:
     only_wire_errors(wire.read_batch, damage(BATCH, cuts))
 
 
 @pytest.mark.parametrize("name", sorted(samples.answers()))
 @given(data=st.data())
+@examples(60)
 def test_answers_with_other_values(name: str, data: st.DataObject) -> None:
     message = samples.answers()[name]
     only_wire_errors(type(message).parse, data.draw(grafted([message.text()])))
 
 
 @given(grafted([data.decode() for data in RECORDS]))
+@examples(60)
 def test_what_is_read_can_be_stored(text: str) -> None:
     """No text that PostgreSQL refuses, no number that SQLite cannot bind."""
     try:

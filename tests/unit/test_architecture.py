@@ -34,7 +34,7 @@ NOT_IN_CORE = ("av", "cv2", "numpy", "aiortc", "fastapi", "starlette", "uvicorn"
 # Each module of the agent stands on a floor and sees its own floor and those below.
 FLOORS: dict[str, int] = {
     **dict.fromkeys(
-        ("errors", "clock", "log", "config", "failpoints", "sdnotify", "supervisor", "intake", "health"), 0
+        ("errors", "clock", "log", "config", "failpoints", "memory", "sdnotify", "supervisor", "intake", "health"), 0
     ),
     "store": 1,
     **dict.fromkeys(("devices", "effects", "outlets", "channel"), 2),

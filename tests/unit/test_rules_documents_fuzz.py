@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rules.document.site import load_site
 from rules.errors import DocumentError
+from tests.examples import examples
 from tests.unit.bad_documents import GOOD
 
 
@@ -27,16 +28,19 @@ def survives(text: str) -> None:
 
 
 @given(st.text(max_size=200))
+@examples(80)
 def test_any_text_is_a_document_or_a_complaint(text: str) -> None:
     survives(text)
 
 
 @given(st.text("[]{}:,-?&*!|>'\"%@#~ \n\ta1.", max_size=120))
+@examples(80)
 def test_any_punctuation_is_a_document_or_a_complaint(text: str) -> None:
     survives(text)
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 40), st.text("[]{}:,-?&*!|>'\"%@#~ \n\ta1.", max_size=6))
+@examples(80)
 def test_any_small_damage_is_a_document_or_a_complaint(at: int, length: int, text: str) -> None:
     survives(GOOD[:at] + text + GOOD[at + length :])
 
@@ -104,5 +108,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.dictionaries(WORDS, VALUES, max_size=5))
+@examples(80)
 def test_any_values_are_a_site_or_a_complaint(document: dict[str, Any]) -> None:
     survives(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))

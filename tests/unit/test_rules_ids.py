@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import ids
+from tests.examples import examples
 
 WALLS = st.integers(min_value=0, max_value=2**53)
 RANDOM = st.binary(min_size=10, max_size=10)
 
 
 @given(WALLS, RANDOM)
+@examples(60)
 def test_time_ordered_is_a_uuid7(wall: int, random: bytes) -> None:
     made = UUID(ids.time_ordered(wall=wall, random=random))
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
@@ -22,11 +24,13 @@ def test_time_ordered_is_a_uuid7(wall: int, random: bytes) -> None:
 
 
 @given(WALLS, st.integers(min_value=1, max_value=10**9), RANDOM, RANDOM)
+@examples(60)
 def test_a_microsecond_later_sorts_later_as_text(wall: int, later: int, first: bytes, second: bytes) -> None:
     assert ids.time_ordered(wall=wall, random=first) < ids.time_ordered(wall=wall + later, random=second)
 
 
 @given(WALLS, RANDOM, RANDOM)
+@examples(60)
 def test_random_tells_two_of_one_moment_apart(wall: int, first: bytes, second: bytes) -> None:
     significant = (1 << 62) - 1
     differ = int.from_bytes(first) & significant != int.from_bytes(second) & significant
@@ -50,6 +54,7 @@ PARTS = st.lists(
 
 
 @given(PARTS)
+@examples(60)
 def test_derived_is_a_uuid8_and_stable(parts: list[str | int]) -> None:
     made = ids.derived(*parts)
     assert (UUID(made).version, UUID(made).variant) == (8, "specified in RFC 4122")
@@ -57,6 +62,7 @@ def test_derived_is_a_uuid8_and_stable(parts: list[str | int]) -> None:
 
 
 @given(PARTS, PARTS)
+@examples(60)
 def test_other_parts_are_another_id(first: list[str | int], second: list[str | int]) -> None:
     same = [str(part) for part in first] == [str(part) for part in second]
     assert (ids.derived(*first) == ids.derived(*second)) == same

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.incidents import ENTRY_KINDS, LIFE, SEVERITIES, Entry, Incident, fold
+from tests.examples import examples
 
 BODY: dict[str, dict[str, Any]] = {
     "incident.opened": {"title": "Door", "severity": "high", "rule": "r", "policy": "p", "device": "d"},
@@ -167,6 +168,7 @@ def some_entries(draw: st.DrawFn) -> list[Entry]:
 
 
 @given(some_entries(), st.randoms(use_true_random=False), st.integers(0, 20))
+@examples(80)
 def test_order_and_duplicates_do_not_matter(entries: list[Entry], chance: random.Random, now: int) -> None:
     shuffled = entries + chance.sample(entries, chance.randint(0, len(entries)))
     chance.shuffle(shuffled)
@@ -174,6 +176,7 @@ def test_order_and_duplicates_do_not_matter(entries: list[Entry], chance: random
 
 
 @given(some_entries(), st.lists(st.integers(0, 2), min_size=14, max_size=14), st.integers(0, 20))
+@examples(80)
 def test_three_that_were_cut_off_agree_however_they_meet(entries: list[Entry], holders: list[int], now: int) -> None:
     parts: list[list[Entry]] = [[], [], []]
     for entry, holder in zip(entries, holders, strict=False):
@@ -189,6 +192,7 @@ def test_three_that_were_cut_off_agree_however_they_meet(entries: list[Entry], h
 
 
 @given(some_entries(), st.integers(0, 20))
+@examples(80)
 def test_folding_what_was_folded_changes_nothing(entries: list[Entry], now: int) -> None:
     once = fold(entries, now=now)
     assert fold(once.entries, now=now) == once
@@ -196,6 +200,7 @@ def test_folding_what_was_folded_changes_nothing(entries: list[Entry], now: int)
 
 
 @given(some_entries(), st.randoms(use_true_random=False))
+@examples(80)
 def test_even_two_entries_of_one_id_fold_the_same_everywhere(entries: list[Entry], chance: random.Random) -> None:
     forged = [*entries, replace(entries[0], lamport=entries[0].lamport + 1, by="Mallory")]
     expected = fold(forged, now=0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import wire
 from rules.actions import Action, Append, Note, Pulse, SetLevel
+from rules.document.places import Places
 from rules.document.rule import device_kinds
-from rules.document.site import Site, load_site
+from rules.document.site import Site
 from rules.engine import Engine
 from rules.events import (
     EVENTS,
@@ -25,9 +25,11 @@ from rules.events import (
     TimePassed,
 )
 from rules.incidents import ENTRY_KINDS, Entry, fold
+from tests.examples import examples
 from tests.unit.playbook import GATEWAY, SECOND, SITE
 
 SHA = "a" * 64
+BUILDING = Places(text=SITE.removesuffix("rules:\n"), file="site.yaml").data
 START = 1_768_427_402_000_000
 TYPES = {"door": "contact", "hatch": "contact", "eye": "motion", "siren": "siren", "bolt": "output", "cam": "camera"}
 TELLS = {
@@ -81,7 +83,7 @@ def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def site_of(made: list[dict[str, Any]]) -> Site:
-    return load_site(SITE.removesuffix("rules:\n") + yaml.safe_dump({"rules": made}, sort_keys=False), "random.yaml")
+    return Site.model_validate(BUILDING | {"rules": made})
 
 
 def body_of(draw: st.DrawFn, kind: str) -> dict[str, Any]:
@@ -110,7 +112,8 @@ def nights(draw: st.DrawFn) -> list[Step]:
         if what in ("door", "any"):
             kind, device = draw(st.sampled_from([*SOURCES[:2], *SOURCES[4:6]] if what == "door" else SOURCES))
             delivery = draw(st.sampled_from(["live"] * 6 + ["retained", "redelivered", "late"]))
-            fact: Event = EVENTS[kind](**header, device=device, delivery=delivery, **body_of(draw, kind))
+            body = body_of(draw, kind) | {"device": device, "delivery": delivery}
+            fact: Event = EVENTS[kind](**header, **body)
         elif what == "time":
             fact = TimePassed(**header)
         elif what == "boot":
@@ -170,7 +173,7 @@ def play(site: Site, steps: list[Step], *, restarts: set[int] = frozenset(), log
 
 
 @given(rules(), nights(), st.sets(st.integers(0, 24)))
-@settings(max_examples=150)
+@examples(150)
 def test_no_night_breaks_the_engine_and_every_replay_is_the_same(
     made: list[dict[str, Any]], steps: list[Step], restarts: set[int]
 ) -> None:
@@ -182,7 +185,7 @@ def test_no_night_breaks_the_engine_and_every_replay_is_the_same(
 
 
 @given(rules(), nights())
-@settings(max_examples=100)
+@examples(100)
 def test_what_holds_in_every_night(made: list[dict[str, Any]], steps: list[Step]) -> None:
     site = site_of(made)
     incidents: list[str] = []
@@ -226,10 +229,13 @@ def test_what_holds_in_every_night(made: list[dict[str, Any]], steps: list[Step]
 
 
 @given(st.lists(st.sampled_from(device_kinds())), st.text(max_size=5))
+@examples(60)
 def test_devices_the_site_does_not_know_are_no_harm(kinds: list[str], device: str) -> None:
     engine = Engine(site=site_of([]), site_sha256=SHA, origin=GATEWAY)
     for n, kind in enumerate(kinds):
-        body = {"on": True} if kind == "output.reported" else {"value": 1.0} if "reading" in kind else {}
+        body: dict[str, Any] = (
+            {"on": True} if kind == "output.reported" else {"value": 1.0} if "reading" in kind else {}
+        )
         body |= {"reason": "r"} if kind.endswith(".lost") else {}
         assert engine.step(EVENTS[kind](id=str(n), gt=n, wall=n, device=device, **body)) == []  # type: ignore[call-arg]
     Engine.restore(engine.snapshot(), site=site_of([]), site_sha256=SHA, origin=GATEWAY)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.timetable import Span, Timetable, days, minutes, zone
+from tests.examples import examples
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -100,6 +101,7 @@ ZONES = ["UTC", "Europe/Zurich", "America/St_Johns", "Asia/Kathmandu", "Australi
     st.integers(0, 1440),
     st.integers(-(2**53), 2**53),
 )
+@examples(100)
 def test_a_timetable_is_what_a_person_reads_off_the_clock(
     name: str, names: set[int], since: int, until: int, wall: int
 ) -> None:
