@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from agent import memory
 from agent.clock import Clock, boot_now, synced, wall_now
 from agent.intake import Intake
 from agent.sdnotify import notify, watchdog_seconds
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 
 PERIOD = 5.0  # seconds
 STEP = 2_000_000  # µs: a smaller correction is ordinary discipline of the clock
+TRIM_AT = 3  # looks: by then every connection has been opened once
 STALLED = 30_000_000  # µs without a turn of the pipeline
 FLOOR = 64 * 1024 * 1024  # bytes free below which a disk counts as full
 RELIEF = 96 * 1024 * 1024
@@ -39,7 +41,11 @@ class Health:
     async def run(self) -> None:
         """Look every few seconds, and tell systemd that we live only while the pipeline does."""
         period = min(PERIOD, watchdog_seconds() or PERIOD)
+        looks = 0
         while True:
+            looks += 1
+            if looks == TRIM_AT:
+                memory.trim()
             await self._look_at_clock()
             await self._look_at_disks()
             if boot_now() - self._progress() < STALLED:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 
 # malloc.h
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 LARGE = 128 << 10
-ARENAS = 2
+ARENAS = 1
 
 
 def settle() -> None:
@@ -18,3 +19,11 @@ def settle() -> None:
     if tune is not None:
         tune(M_MMAP_THRESHOLD, LARGE)
         tune(M_ARENA_MAX, ARENAS)
+
+
+def trim() -> None:
+    """Give back what start-up needed and nobody needs any more; some milliseconds, so not in an alarm's way."""
+    gc.collect()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)

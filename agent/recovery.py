@@ -28,11 +28,16 @@ _EMPTY = "site: {id: unnamed, name: A site without a document}\n"
 
 
 def stage_site(data: Path, *, text: str, who: str, why: str) -> None:
-    """Lay a checked site document ready: the agent puts it into force at its next start."""
+    """Lay a checked site document ready: the agent puts it into force at its next start. ConfigError when it cannot be
+    written."""
     staged = data / "site.next"
     temporary = data / ".site.next.new"
-    temporary.write_text(json.dumps({"text": text, "who": who, "why": why}), "utf-8")
-    temporary.replace(staged)
+    try:
+        data.mkdir(mode=0o750, parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"text": text, "who": who, "why": why}), "utf-8")
+        temporary.replace(staged)
+    except OSError as error:
+        raise ConfigError(f"the site document cannot be laid into {data}: {error.strerror}") from None
 
 
 async def site_in_force(store: Store, data: Path) -> tuple[SiteVersion, Site]:

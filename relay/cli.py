@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relay.errors import ConfigError, RelayError
+from relay.errors import ConfigError, RelayError, StoreDamaged
 
 if TYPE_CHECKING:
     from relay.app import Address, Relay
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)
-    except ConfigError as error:
+    except (ConfigError, StoreDamaged) as error:
         print(error, file=sys.stderr)
         return BAD_CONFIGURATION
     except RelayError as error:

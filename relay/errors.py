@@ -19,6 +19,12 @@ class StoreError(RelayError):
     permanent = False
 
 
+class StoreDamaged(StoreError):
+    """The database is not what it should be, or of a later version: exit 78; nothing was changed in it."""
+
+    permanent = True
+
+
 class Refused(RelayError):
     """Somebody asked for what cannot be done now; the text says why."""
 

@@ -45,7 +45,6 @@ def _import(arguments: argparse.Namespace) -> int:
 
     config = load_config(Path(arguments.config))
     text, site = load_site_file(Path(arguments.file))
-    config.paths.data.mkdir(mode=0o750, parents=True, exist_ok=True)
     stage_site(config.paths.data, text=text, who=getpass.getuser(), why=arguments.why)
     print(
         f"{arguments.file}: good ({len(site.devices)} devices, {len(site.rules)} rules). "

@@ -84,7 +84,7 @@ class Footage:
         self._intake = intake
         self._clock = clock
         self._cameras = cameras
-        self._states: dict[str, str] = {}
+        self._states: dict[str, tuple[str, str]] = {}
         self._lost = False
 
     def ask(self, action: actions.SaveClip | actions.TakeStill) -> None:
@@ -142,12 +142,14 @@ class Footage:
         header = self._clock.header()
         match message:
             case messages.CameraState(camera=camera, state=state, reason=reason):
-                if self._states.get(camera) == state:
+                told, self._states[camera] = self._states.get(camera), (state, reason)
+                if told == (state, reason):
                     return None
-                self._states[camera] = state
                 if state == "live":
                     return kernel.CameraRestored(**header, device=camera)
-                return kernel.CameraLost(**header, device=camera, reason=reason)
+                # Why it is lost may show only later; that it is lost is no news then, and no rule fires twice.
+                delivery: kernel.Delivery = "retained" if told is not None and told[0] == state else "live"
+                return kernel.CameraLost(**header, device=camera, reason=reason, delivery=delivery)
             case messages.Refused(what=what, subject=subject, camera=camera, reason=reason):
                 return kernel.MediaRefused(**header, what=what, subject=subject, camera=camera, reason=reason)
             case messages.ClipOpened():

@@ -66,9 +66,10 @@ class Database:
         _check_file(self.path, create=create)
         try:
             writer = self._writer = await _connect(self.path)
+            present = await self._present(writer)  # before the first pragma, which would already change the file
             for pragma in _PRAGMAS:
                 await writer.execute_fetchall(f"PRAGMA {pragma}")
-            await self._migrate(writer)
+            await _migrate(writer, present)
             reader = self._reader = await _connect(self.path)
             await reader.execute_fetchall("PRAGMA query_only=ON")
             await reader.execute_fetchall("PRAGMA wal_autocheckpoint=0")
@@ -77,18 +78,17 @@ class Database:
             raise _named(error, self.path) from None
         return writer
 
-    async def _migrate(self, writer: aiosqlite.Connection) -> None:
+    async def _present(self, writer: aiosqlite.Connection) -> int:
+        """The schema's number as it is in the file."""
         rows = list(await writer.execute_fetchall("PRAGMA user_version"))
-        present, steps = int(rows[0][0]), migrations()
-        if present > steps[-1][0]:
+        present, known = int(rows[0][0]), migrations()[-1][0]
+        if present > known:
             await self._close()
             raise StoreDamaged(
-                f"{self.path} was written by a newer Nightporter (schema {present}, this one knows {steps[-1][0]}). "
+                f"{self.path} was written by a newer Nightporter (schema {present}, this one knows {known}). "
                 "Install the newer version again, or restore a backup made by this one."
             )
-        for number, sql in steps:
-            if number > present:
-                await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};\nCOMMIT;")
+        return present
 
     async def _close(self) -> None:
         closing = (self._reader, self._writer)
@@ -129,6 +129,12 @@ class Database:
         """SQLite's own check of the file: "ok", or its first complaint."""
         rows = await self.read("PRAGMA quick_check(1)")
         return str(rows[0][0])
+
+
+async def _migrate(writer: aiosqlite.Connection, present: int) -> None:
+    for number, sql in migrations():
+        if number > present:
+            await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};\nCOMMIT;")
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:

@@ -14,7 +14,7 @@ import structlog
 from cryptography import x509
 from starlette.requests import HTTPConnection
 
-from certs import identity, keystore, refusal, tls
+from certs import identity, judgement, keystore, refusal, tls
 from certs.errors import CertsError, IdentityError
 from relay.config import SocketGateways, TcpGateways
 from relay.errors import ConfigError, RelayError
@@ -81,7 +81,7 @@ def reload(context: ssl.SSLContext, directory: Path) -> None:
     """Show the newest certificate from the next handshake on. ConfigError leaves the old one in place."""
     try:
         material = keystore.current(directory)
-        tls.check_own(material, role="server")
+        judgement.check_own(material, role="server")
         context.load_cert_chain(certfile=material.chain, keyfile=material.key)
     except CertsError as error:
         raise ConfigError(str(error)) from None

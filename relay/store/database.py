@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from relay.errors import StoreError
+from relay.errors import ConfigError, StoreDamaged, StoreError
 from relay.store import migrate
 
 # What a failing database raises (disk full, server gone, all connections taken for too long): nothing was committed.
@@ -84,9 +85,15 @@ class Database:
         return Path(name) if self.is_sqlite and name else None
 
     async def open(self) -> None:
-        """Open, and bring the schema up to date. Raises StoreError with a sentence for a person."""
+        """Open, and bring the schema up to date. Raises StoreError, StoreDamaged or ConfigError with a sentence for a
+        person."""
         if self.path is not None:
             self._lock = _lock(self.path)
+            try:
+                _look(self.path)
+            except StoreError:
+                await self.close()
+                raise
             self._writer = _sqlite_engine(self.url, readers=False)
             self._reader = _sqlite_engine(self.url, readers=True)
         else:
@@ -139,10 +146,34 @@ class Database:
             yield connection
 
 
+def _look(path: Path) -> None:
+    """What is there must be our database, and not of a later version: seen before the first pragma changes the file."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_MS / 1000)
+        try:
+            found = [str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")]
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorname", "")
+        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise StoreDamaged(
+                f"{path} is not a good SQLite database ({error}); restore a backup; nothing was overwritten"
+            ) from None
+        return  # no such table yet; whatever else it is, opening it for good says so
+    if found:
+        migrate.known(found[0], where=str(path))
+
+
 def _lock(path: Path) -> int:
     """One relay process per SQLite file: hold its lock file open for as long as we run."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise ConfigError(f"the data folder {path.parent} cannot be written: {error.strerror}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from relay.errors import StoreError
+from relay.errors import StoreDamaged
 
 HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -41,13 +41,23 @@ def _upgrade(connection: Connection) -> None:
     try:
         command.upgrade(configuration(connection), "head")
     except CommandError:
-        raise StoreError(
-            f"the database is of version {found}, this program knows versions up to {HEAD}: it was used by a later "
-            "version; install that one, or restore a backup from before"
-        ) from None
+        raise _later(found) from None
+
+
+def known(found: str, *, where: str) -> None:
+    """StoreDamaged when a database at `where` has a version that comes after ours."""
+    if found > HEAD:  # versions are numbers of four digits
+        raise _later(found, where=f" {where}")
+
+
+def _later(found: str | None, *, where: str = "") -> StoreDamaged:
+    return StoreDamaged(
+        f"the database{where} is of version {found}, this program knows versions up to {HEAD}: it was used by a later "
+        "version; install that one, or restore a backup from before"
+    )
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Upgrade to HEAD in one transaction. StoreError for a database of a later version."""
+    """Upgrade to HEAD in one transaction. StoreDamaged for a database of a later version."""
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade)

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from agent.journal import MAX_UNACKED
 from hwlab.broker import Broker
 from hwlab.child import Child
 from tests.chaos.building_rig import Building, building, judge
@@ -97,20 +98,51 @@ async def test_eio_on_every_fsync(
     await survives(tmp_path, fault, reason="disk I/O error")
 
 
-async def test_no_byte_can_be_added(tmp_path: Path) -> None:
+@contextlib.asynccontextmanager
+async def no_growth(agent: Agent) -> AsyncIterator[None]:
     """A limit on the size of files stands in for a full disk, for an ordinary user too; log lines fail as well."""
+    pid = agent.pid
+    assert pid is not None
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        if agent.pid == pid:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
-    @contextlib.asynccontextmanager
-    async def fault(agent: Agent) -> AsyncIterator[None]:
-        assert agent.pid is not None
-        _, hard = resource.prlimit(agent.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(agent.pid, resource.RLIMIT_FSIZE, (1, hard))
-        try:
-            yield
-        finally:
-            resource.prlimit(agent.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
-    await survives(tmp_path, fault, reason="log.db cannot be used")
+async def test_no_byte_can_be_added(tmp_path: Path) -> None:
+    await survives(tmp_path, no_growth, reason="log.db cannot be used")
+
+
+async def test_killed_while_acknowledged_messages_are_only_in_memory(tmp_path: Path) -> None:
+    """Past half the broker's window the core must let go of some; a crash then is told as a gap of unknown count."""
+    async with Broker(directory=tmp_path / "broker", users=USERS, kind="nats") as broker:
+        agent = Agent(folder=tmp_path / "agent", port=broker.port)
+        await agent.start()
+        await agent.until(lambda: "broker.connected" in agent.log_file.read_text())
+        async with building(tmp_path, broker) as talking:
+            async with no_growth(agent):
+                for _ in range(MAX_UNACKED // 2 + 40):
+                    await asyncio.gather(talking.hatch.open(), talking.hatch.close())
+                await agent.until(lambda: _marker(agent).exists(), what="the trace outside the store")
+                await agent.kill()
+            await agent.start()
+            await agent.until(lambda: talking.hatch.n in agent.heard("hatch"))
+            (gap,) = agent.records("log.gap")
+            assert "count" not in gap["body"], "nobody can know it"
+            assert "acknowledged messages were only in memory" in gap["body"]["reason"]
+            assert [record["body"]["clean"] for record in agent.records("boot")] == [True, False]
+            await agent.until(lambda: not _marker(agent).exists())
+            heard = agent.heard("hatch")
+            assert len(heard) >= MAX_UNACKED, "what was not let go has come again"
+            assert len(set(heard)) == len(heard)
+            assert await agent.stop() == 0
+
+
+def _marker(agent: Agent) -> Path:
+    return agent.folder / "run" / "acked-before-durable"
 
 
 async def test_a_full_disk(tmp_path: Path, capability: Callable[[str, bool], None]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from certs import cli, keystore
-from certs.tls import check_own
+from certs.judgement import check_own
 
 
 class Input(io.TextIOWrapper):

@@ -178,6 +178,12 @@ def test_late_raises_the_alarm_and_leaves_no_trace() -> None:
     assert play.said()[0] == "opened Server room door opened at The House (high) -> guards"
 
 
+def test_late_raises_even_what_is_known_already() -> None:
+    play = Playbook(INCIDENT.replace("title", "group: 0s, title"))
+    play >> opened("door") << ["opened Server room door opened (high)"]
+    play >> opened("door", by="late") << ["opened Server room door opened (high)"]
+
+
 def test_late_is_not_recent() -> None:
     recent = "{recent: {event: motion.started, device: eye, within: 1h}}"
     Playbook(quiet(recent)) >> told("motion.started", "eye", by="late") << nothing >> opened("door") << nothing

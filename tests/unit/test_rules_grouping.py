@@ -55,6 +55,13 @@ def test_two_relays_entries_count_by_lamport_not_by_arrival() -> None:
     play >> opened("door") << NEW
 
 
+def test_of_two_at_once_the_one_that_tells_somebody_wins() -> None:
+    play = Playbook(INCIDENT)
+    play >> opened("door") << NEW >> closed("door") << nothing
+    play >> entry("resolved", lamport=2) << nothing >> entry("reopened", lamport=2, origin="relay-2") << nothing
+    play >> opened("door") << NEW
+
+
 def test_a_merged_incident_is_over_for_good() -> None:
     play = Playbook(INCIDENT)
     play >> opened("door") << NEW >> closed("door") << nothing

@@ -96,6 +96,12 @@ def test_who_did_what() -> None:
     assert (incident.state, incident.acknowledged_by, incident.resolved_by) == ("open", None, None)
 
 
+def test_reopening_forgets_who_had_it_in_hand() -> None:
+    entries = [make("incident.opened", 1), make("incident.acknowledged", 2, until=100), make("incident.reopened", 3)]
+    assert fold(entries, now=0).acknowledged_until is None
+    assert fold([*entries, make("incident.resolved", 4)], now=0).acknowledged_by is None
+
+
 def test_of_two_who_resolve_the_first_in_order_did() -> None:
     entries = [make("incident.opened", 1), make("incident.resolved", 2, origin="b", by="Bo")]
     entries.append(make("incident.resolved", 2, origin="a", by="Ada"))

@@ -97,6 +97,12 @@ def test_a_level_that_ended_while_it_was_off_is_ended_at_the_start() -> None:
     play >> boots(off="2m") << ["siren off"]
 
 
+def test_a_level_that_ends_at_the_very_moment_of_the_start_is_not_begun_again() -> None:
+    play = Playbook(SIREN)
+    play >> opened("door") << ["siren on 60s", "wake 60s"]
+    play >> boots(after="1s", off="59s") << ["siren off"]
+
+
 def test_with_an_unknown_time_off_the_cut_off_restarts() -> None:
     play = Playbook(SIREN)
     play >> opened("door") << ["siren on 60s", "wake 60s"]
