@@ -9,6 +9,7 @@ whose id is known moves the watermark and nothing else. One record that cannot b
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ from rules import ids, wire
 from rules.errors import WireError
 
 log = structlog.get_logger(__name__)
+
+_MENTION_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,15 @@ class _Taken:
     own: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Unlogged:
+    """What came past a gateway's own log since our log last mentioned it."""
+
+    mention_at: float = 0.0
+    records: int = 0
+    entries: int = 0
+
+
 class Ingest:
     """`take` a batch; `unlogged` what a gateway says while its own log fails."""
 
@@ -64,6 +76,7 @@ class Ingest:
         self._incidents = incidents
         self._changes = changes
         self._clock = clock
+        self._unlogged: dict[str, _Unlogged] = {}  # one small count for each gateway there is
 
     async def watermarks(self, peer: Peer, *, epoch: str | None) -> wire.Watermarks:
         """What is held of an epoch; without one, of the current one ("" before there is any)."""
@@ -115,8 +128,18 @@ class Ingest:
                 done.incidents.update(entry.incident for entry, _ in pairs)
                 done.tells = any(entry.kind in entries.TELLS for entry, _ in pairs)
             done.states = await conditions.apply(connection, gateway.id, happened)
-        log.warning("ingest.unlogged", gateway=peer.gateway, records=len(items), entries=len(news))
+        self._mention_unlogged(gateway.id, records=len(items), entries=len(news))
         self._tell(gateway, done)
+
+    def _mention_unlogged(self, gateway: str, *, records: int, entries: int) -> None:
+        """In our own log, once a minute and gateway: a disk may fail for days, and all that happens comes this way."""
+        waiting = self._unlogged.setdefault(gateway, _Unlogged())
+        waiting.records += records
+        waiting.entries += entries
+        now = time.monotonic()
+        if now >= waiting.mention_at:
+            log.warning("ingest.unlogged", gateway=gateway, records=waiting.records, entries=waiting.entries)
+            self._unlogged[gateway] = _Unlogged(mention_at=now + _MENTION_EVERY)
 
     def _tell(self, gateway: Gateway, done: _Taken) -> None:
         self._changes.publish(incidents=done.incidents, clips=done.clips, gateways=[gateway.id] if done.states else [])

@@ -40,7 +40,7 @@ def media(arguments: argparse.Namespace) -> int:
     """The media worker."""
     config = load_config(Path(arguments.config))
     from agent import log
-    from agent.video.errors import WorkerError
+    from agent.video.worker import WorkerError
     from agent.video.worker import run as work
 
     log.configure()

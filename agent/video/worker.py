@@ -18,6 +18,8 @@ from agent.video.errors import WorkerError
 from agent.video.messages import Configure, FromWorker, Hello, SaveClip, Stored, TakeStill, ToWorker
 from agent.video.recorder import Recorder
 
+__all__ = ["WorkerError", "run"]
+
 log = structlog.get_logger()
 
 LAST_WORDS = 3.0

@@ -28,7 +28,7 @@ from certs.refusal import Refusal, find
 from certs.tls import client_context, server_context
 
 LOBBY = Identity(trust_domain="np.example", tenant="acme", site="hq", gateway="lobby")
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC)  # when the run was collected: what is made below is made as of then
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    lab = Lab(tmp_path, found(tmp_path / "ca", trust_domain="np.example", passphrase=None))
+    lab = Lab(tmp_path, found(tmp_path / "ca", trust_domain="np.example", passphrase=None, now=NOW))
     lab.install("relay", profiles.relay(("relay.example", "127.0.0.1")))
     return lab
 
@@ -160,7 +160,7 @@ def _under_a_leaf(lab: Lab) -> Path:
 
 
 def _of_another_ca(lab: Lab) -> Path:
-    other = found(lab.directory / "other-ca", trust_domain="np.example", passphrase=None)
+    other = found(lab.directory / "other-ca", trust_domain="np.example", passphrase=None, now=NOW)
     return lab.install("other", profiles.gateway(LOBBY), authority=other)
 
 
@@ -341,7 +341,7 @@ def test_files_that_do_not_belong_together_are_found_at_home(lab: Lab) -> None:
     directory = lab.install("gateway", profiles.gateway(LOBBY))
     material = keystore.current(directory)
     original = {path: path.read_bytes() for path in (material.key, material.cert, material.chain, material.trust)}
-    other = found(lab.directory / "other-ca", trust_domain="np.example", passphrase=None)
+    other = found(lab.directory / "other-ca", trust_domain="np.example", passphrase=None, now=NOW)
     changes: list[tuple[Path, bytes, type[CertsError], str]] = [
         (material.key, key_pem(new_key()), WrongChain, "does not belong to"),
         (material.trust, other.root.public_bytes(serialization.Encoding.PEM), WrongChain, "different CAs"),

@@ -72,7 +72,7 @@ async def test_what_is_no_database_is_a_sentence_and_is_left_alone(tmp_path: Pat
     path = tmp_path / "relay.db"
     path.write_bytes(b"this is not a database" * 100)
     db = Database(url=f"sqlite+aiosqlite:///{path}")
-    with pytest.raises(StoreError, match=r"relay\.db cannot be opened: file is not a database"):
+    with pytest.raises(StoreError, match=r"relay\.db is not a good SQLite database .file is not a database."):
         await db.open()
     assert path.read_bytes().startswith(b"this is not")
 
