@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,7 @@ class Town:
     vandal: str = field(repr=False)
     told: list[dict[str, Any]] = field(default_factory=list)
     garbage: dict[str, int] = field(default_factory=dict)  # topic -> unreadable messages published there
-    garbage_until: float = 0.0
+    garbage_until: float = 0.0  # monotonic clock
 
     @property
     def gateway(self) -> Path:
@@ -101,6 +103,39 @@ class Town:
         found = rows(self.relays[relay], "SELECT reason FROM trouble WHERE gateway = ? AND key = ?", GATEWAY, key)
         return str(found[0][0]) if found else None
 
+    async def troubled(self, key: str, words: str = "", *, relays: tuple[str, ...] = ("cloud", "box")) -> None:
+        """Wait until these relays show the trouble, with these words in its reason."""
+        for relay in relays:
+            shown = partial(self._shows, relay, key, words)
+            await until(shown, what=f"the trouble {key} ({words}) at {relay}", seconds=50)
+
+    async def untroubled(self, key: str, *, relays: tuple[str, ...] = ("cloud", "box")) -> None:
+        """Wait until these relays show the trouble no more."""
+        for relay in relays:
+            gone = partial(self._shows_no, relay, key)
+            await until(gone, what=f"no trouble {key} at {relay}", seconds=60)
+
+    def _shows(self, relay: str, key: str, words: str) -> bool:
+        reason = self.trouble(relay, key)
+        return reason is not None and words in reason
+
+    def _shows_no(self, relay: str, key: str) -> bool:
+        return self.trouble(relay, key) is None
+
+    async def arrived(self, *incidents: str) -> None:
+        """Wait until both relays have these incidents."""
+        for relay in self.relays:
+            there = partial(self._has, relay, set(incidents))
+            await until(there, what=f"the incidents at {relay}", seconds=60)
+
+    def _has(self, relay: str, incidents: set[str]) -> bool:
+        return incidents <= set(self.incidents(relay))
+
+    async def pages_say(self, sentence: str) -> None:
+        """Both consoles' first pages, as a person reads them."""
+        for visitor in (self.cloud, self.box):
+            assert sentence in await self.page(visitor)
+
     def incidents(self, relay: str) -> list[str]:
         return [str(row[0]) for row in rows(self.relays[relay], "SELECT id FROM incident WHERE opened IS NOT NULL")]
 
@@ -111,7 +146,7 @@ class Town:
     async def page(self, visitor: Visitor) -> str:
         """The first page, as its reader has it: without tags."""
         text = (await visitor.fetch("/")).decode()
-        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+        return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
 
     async def alarm(self) -> str:
         """Close and open the door: the siren must sound. The incident, once the box's relay has it."""
@@ -145,7 +180,7 @@ class Town:
             process.name: process
             for process in (self.processes.agent, self.processes.media, self.processes.cloud, self.processes.box)
         }
-        files = {name: len(process.log_file.read_text(errors="replace").splitlines()) for name, process in named.items()}
+        before = {name: len(_lines(process.log_file)) for name, process in named.items()}
         pids = {name: process.pid for name, process in named.items() if process.pid is not None}
         used = {name: cpu(pid) for name, pid in pids.items()}
         began = time.monotonic()
@@ -153,11 +188,15 @@ class Town:
         await asyncio.sleep(seconds)
         took = time.monotonic() - began
         for name, process in named.items():
-            said = process.log_file.read_text(errors="replace").splitlines()[files[name] :]
+            said = _lines(process.log_file)[before[name] :]
             assert len(said) <= lines, f"{name} says too much:\n" + "\n".join(said[-40:])
             if name in pids and process.pid == pids[name]:  # else it was started or stopped meanwhile
                 spent = cpu(pids[name]) - used[name]
                 assert spent <= share * took + 0.3, f"{name} used {spent:.2f} s of processor time in {took:.1f} s"
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines()
 
 
 async def until(condition: Callable[[], object], *, what: str, seconds: float = 20.0) -> None:
@@ -180,7 +219,10 @@ async def town(directory: Path) -> AsyncIterator[Town]:
             desk = Desk(port=estate.webhook_port, secret=estate.webhook_secret, told=lambda _, what: told.append(what))
             serving = asyncio.create_task(desk.run(), name="desk")
             try:
-                async with Processes(estate=estate, say=lambda _: None) as processes, contextlib.AsyncExitStack() as stack:
+                async with (
+                    Processes(estate=estate, say=lambda _: None) as processes,
+                    contextlib.AsyncExitStack() as stack,
+                ):
                     await _footage(building)
                     cloud = await _visit(estate.cloud_port, processes.cloud.log_file, stack)
                     box = await _visit(estate.box_port, processes.box.log_file, stack)
@@ -203,7 +245,7 @@ async def _shorten(estate: Estate) -> None:
 
 async def _visit(port: int, log_file: Path, stack: contextlib.AsyncExitStack) -> Visitor:
     code = printed_code(log_file)
-    assert code is not None, log_file.read_text()
+    assert code is not None, f"no code in {log_file}"
     visitor = Visitor(base=f"http://127.0.0.1:{port}")
     stack.push_async_callback(visitor.close)
     await visitor.sign_in(code)

@@ -47,6 +47,7 @@ async def show(visit: Visit) -> Response:
         stills=stills,
         story=story.lines(entries, facts, times, context.config.relay.id),
         story_day=times.day(item.at),
+        clock_unsure=story.clock_unsure(entries, facts),
         deliveries=deliveries,
         may_act=visit.may("incident.act", item),
         sirens=sirens if visit.may("output.silence", item) else [],

@@ -116,16 +116,19 @@ def lines(entries: Iterable[Entry], facts: Iterable[wire.Record], times: Times, 
         latest = max(latest, entry.wall)
         text, weight = entry_text(entry)
         elsewhere = weight in ("act", "end") and entry.origin != relay
-        unsure = "" if entry.clock == "synced" else "the clock there was not set"
-        source = ", ".join(part for part in (f"at {entry.origin}" if elsewhere else "", unsure) if part)
+        source = f"at {entry.origin}" if elsewhere else ""
         note = _words(entry.body.get("note"))[:4000]
         found.append((latest, rank, _line(entry.id, entry.wall, weight, text, note, source, opened, times)))
     for fact in facts:
-        source = "" if fact.clock == "synced" else "the gateway's clock was not set"
         text = fact_text(fact.kind, fact.body)
-        found.append((fact.wall, -1, _line(fact.id, fact.wall, "fact", text, "", source, opened, times)))
+        found.append((fact.wall, -1, _line(fact.id, fact.wall, "fact", text, "", "", opened, times)))
     found.sort(key=lambda triple: triple[:2])
     return [line for _, _, line in found]
+
+
+def clock_unsure(entries: Iterable[Entry], facts: Iterable[wire.Record]) -> bool:
+    """Whether any of the times shown come from a clock that nothing keeps right."""
+    return any(entry.clock != "synced" for entry in entries) or any(fact.clock != "synced" for fact in facts)
 
 
 def _line(
