@@ -63,13 +63,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record as a store keeps it; `chain` is 32 bytes."""
+    """One record as a store keeps it; `chain` is 32 bytes, None where the store keeps none for this row."""
 
     seq: int
     id: str
     kind: str
     wall: int
-    chain: bytes
+    chain: bytes | None
     data: bytes
 
     @property
@@ -94,9 +94,10 @@ def read_agent(path: Path) -> Lanes:
 
 
 def read_relay(path: Path, *, gateway: str) -> Lanes:
-    """What a relay keeps of one gateway."""
+    """What a relay keeps of one gateway. Its chain hash stands with the lane, at the watermark."""
     query = (
-        "SELECT epoch, lane, seq, id, kind, wall, chain, bytes FROM record WHERE gateway = ? ORDER BY epoch, lane, seq"
+        "SELECT l.epoch, l.lane, r.seq, coalesce(r.fact, ''), r.kind, r.wall, iif(r.seq = l.seq, l.chain, NULL), r.data"
+        " FROM record AS r JOIN lane AS l ON l.id = r.lane WHERE l.gateway = ? ORDER BY l.epoch, l.lane, r.seq"
     )
     return _lanes(path, query, (gateway,))
 
@@ -119,7 +120,7 @@ def _quoted(path: Path) -> str:
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _raw(chain: bytes | str) -> bytes:
+def _raw(chain: bytes | str | None) -> bytes | None:
     return bytes.fromhex(chain) if isinstance(chain, str) else chain
 
 
@@ -138,7 +139,7 @@ def check_sequence(report: Report, lanes: Lanes, *, owner: str) -> None:
     for (epoch, lane), rows in lanes.items():
         for row in rows:
             where = f"{epoch} {lane} {row.seq}"
-            if row.id in seen:
+            if row.id and row.id in seen:
                 report.add(
                     "one row a fact", f"{owner} {where}", f"{row.kind} {row.id} is there already as {seen[row.id]}"
                 )
@@ -156,9 +157,10 @@ def check_chain(report: Report, lanes: Lanes, *, gateway: str, owner: str) -> No
         for row in rows:
             if row.seq != expected_seq:  # the hole itself is reported by check_sequence
                 previous = None
-            if previous is not None and hashlib.sha256(previous + row.data).digest() != row.chain:
+            follows = hashlib.sha256(previous + row.data).digest() if previous is not None else None
+            if follows is not None and row.chain is not None and follows != row.chain:
                 report.add("chain", f"{owner} {epoch} {lane} {row.seq}", "the hash does not follow from the one before")
-            previous, expected_seq = row.chain, row.seq + 1
+            previous, expected_seq = row.chain or follows, row.seq + 1
         report.count(f"{owner} hashes checked", len(rows))
 
 
@@ -177,7 +179,7 @@ def check_relay(report: Report, agent: Lanes, relay: Lanes, *, acked: Mapping[La
                     report.add("relay is the agent's log", where, "the relay has a row the agent never wrote")
             elif mine.data != row.data or mine.id != row.id:
                 report.add("relay is the agent's log", where, "the relay has other bytes under this number")
-            elif mine.chain != row.chain:
+            elif row.chain is not None and mine.chain != row.chain:
                 report.add("relay is the agent's log", where, "the relay has another hash under this number")
         for seq in ours:
             if seq <= mark and seq not in kept:

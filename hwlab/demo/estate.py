@@ -49,6 +49,11 @@ class Estate:
         return self.directory / "box"
 
     @property
+    def log(self) -> Path:
+        """The gateway's log."""
+        return self.directory / "gateway" / "data" / "log.db"
+
+    @property
     def blobs(self) -> Path:
         """The gateway's media, by name."""
         return self.directory / "gateway" / "media" / "blobs"

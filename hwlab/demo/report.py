@@ -25,7 +25,13 @@ def resident(pid: int | None) -> float | None:
 
 
 def report(
-    nights: Sequence[Night], proofs: Sequence[Proof], *, broker: str, ready: dict[str, float], memory: dict[str, Any]
+    nights: Sequence[Night],
+    proofs: Sequence[Proof],
+    *,
+    broker: str,
+    ready: dict[str, float],
+    memory: dict[str, Any],
+    violations: Sequence[str],
 ) -> dict[str, Any]:
     """All there is to say; `good` is the verdict."""
     medians: dict[str, float | None] = {}
@@ -33,7 +39,11 @@ def report(
         values = [night.moments[name] for night in nights if name in night.moments]
         medians[name] = round(statistics.median(values), 2) if values else None
     return {
-        "good": bool(nights) and all(night.complete for night in nights) and not any(p.problems for p in proofs),
+        "good": bool(nights)
+        and all(night.complete for night in nights)
+        and not any(proof.problems for proof in proofs)
+        and not violations,
+        "violations": list(violations),
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "broker": broker,
         "ready_s": ready,

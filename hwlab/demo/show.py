@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import shutil
 import signal
+import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,9 +15,11 @@ import structlog
 
 from hwlab.building import Building
 from hwlab.cameras import CameraSpec
+from hwlab.check import check
+from hwlab.control import serve
 from hwlab.demo import report
 from hwlab.demo.desk import Desk
-from hwlab.demo.estate import Estate, prepare
+from hwlab.demo.estate import GATEWAY, Estate, prepare
 from hwlab.demo.night import Night, Watch
 from hwlab.demo.processes import Processes
 from hwlab.demo.proof import Proof, prove
@@ -82,6 +85,7 @@ async def _work(arguments: argparse.Namespace, directory: Path, stop: asyncio.Ev
         say("starting the building: broker, sensors, camera ...")
         camera = CameraSpec(name="server-room", title="Server room corridor", height=arguments.height)
         building = await stack.enter_async_context(Building(directory=directory / "building", cameras=[camera]))
+        await stack.enter_async_context(serve(building))
         say(f"broker: {building.broker.kind} on {building.broker.host}:{building.broker.port}")
         say("making a CA, certificates, configurations, secrets, a site document ...")
         estate = await prepare(directory, building, port=arguments.port)
@@ -97,7 +101,7 @@ async def _work(arguments: argparse.Namespace, directory: Path, stop: asyncio.Ev
         await _footage(building)
         hooks: dict[str, Hook] = {"process": lambda what: _process(processes, what)}
         if visitor is not None:
-            return await _measure(arguments, building, processes, watch, visitor, hooks)
+            return await _measure(arguments, building, estate, processes, watch, visitor, hooks)
         say(f"\nplaying {arguments.scenario}:\n")
         night = await watch.night(arguments.scenario, hooks=hooks)
         _welcome(estate, processes, night)
@@ -138,6 +142,7 @@ async def _process(processes: Processes, what: dict[str, str]) -> None:
 async def _measure(
     arguments: argparse.Namespace,
     building: Building,
+    estate: Estate,
     processes: Processes,
     watch: Watch,
     visitor: Visitor,
@@ -157,6 +162,9 @@ async def _measure(
         proofs.append(proof)
         for problem in proof.problems:
             say(f"   ! {problem}")
+    violations = await asyncio.to_thread(_violations, building, estate)
+    for violation in violations:
+        say(f"   ! {violation}")
     named = (processes.agent, processes.media, processes.cloud, processes.box)
     whole = report.report(
         nights,
@@ -164,6 +172,7 @@ async def _measure(
         broker=building.broker.kind,
         ready={process.name: round(process.ready_seconds, 3) for process in named},
         memory={process.name: report.resident(process.pid) for process in named},
+        violations=violations,
     )
     say()
     for line in report.table(whole):
@@ -173,6 +182,16 @@ async def _measure(
         say(f"report: {arguments.report}")
     say("good: every step was seen at its far end" if whole["good"] else "NOT good: see above")
     return 0 if whole["good"] else 1
+
+
+def _violations(building: Building, estate: Estate) -> list[str]:
+    """What sensors, gateway and relays do not agree about, read from what each wrote."""
+    found: list[str] = []
+    for folder in (estate.cloud, estate.box):
+        relay = folder / "data" / "relay.db"
+        checked = check(gateway=GATEWAY, journal=building.journal.path, agent=estate.log, relay=relay)
+        found += [f"{folder.name}: {violation}" for violation in checked.violations]
+    return found
 
 
 def _welcome(estate: Estate, processes: Processes, night: Night) -> None:
@@ -189,5 +208,5 @@ def _welcome(estate: Estate, processes: Processes, night: Night) -> None:
         say(f"{title}: http://127.0.0.1:{port}/")
         say(f"   first sign-in: http://127.0.0.1:{port}/setup   one-time code {printed_code(process.log_file)}")
     say()
-    say(f"play it again:  nightporter lab scenario break_in --dir {estate.directory / 'building'}")
+    say(f"play it again:  {sys.argv[0]} lab scenario break_in --dir {estate.directory / 'building'}")
     say("everything runs until Ctrl-C; what it wrote is in " + str(estate.directory))

@@ -29,8 +29,10 @@ class Store:
                 " gt INTEGER, wall INTEGER, clock TEXT, chain BLOB, bytes BLOB)"
             )
             relay.execute(
-                "CREATE TABLE record (gateway TEXT, epoch TEXT, lane TEXT, seq INTEGER, id TEXT, kind TEXT,"
-                " wall INTEGER, chain BLOB, bytes BLOB)"
+                "CREATE TABLE lane (id INTEGER, gateway TEXT, epoch TEXT, lane TEXT, seq INTEGER, chain BLOB)"
+            )
+            relay.execute(
+                "CREATE TABLE record (lane INTEGER, seq INTEGER, fact TEXT, kind TEXT, wall INTEGER, data BLOB)"
             )
             chain = hashlib.sha256(f"nightporter/1|{GATEWAY}|1|P1".encode()).digest()
             for seq in range(1, 6):
@@ -41,9 +43,8 @@ class Store:
                     "INSERT INTO log VALUES (?, '1', 'P1', ?, ?, ?, 0, ?, 'synced', ?, ?)",
                     (seq, seq, *row, chain, data),
                 )
-                relay.execute(
-                    "INSERT INTO record VALUES (?, '1', 'P1', ?, ?, ?, ?, ?, ?)", (GATEWAY, seq, *row, chain, data)
-                )
+                relay.execute("INSERT INTO record VALUES (1, ?, ?, ?, ?, ?)", (seq, *row, data))
+            relay.execute("INSERT INTO lane VALUES (1, ?, '1', 'P1', 5, ?)", (GATEWAY, chain))
             agent.commit()
             relay.commit()
         journal = Journal(path=self.journal)
@@ -144,8 +145,13 @@ def test_a_chain_of_another_gateway(store: Store) -> None:
     assert [violation.where for violation in report.violations] == ["agent 1 P1 1"]
 
 
+def test_a_relay_whose_watermark_has_another_hash(store: Store) -> None:
+    store.spoil("relay", "UPDATE lane SET chain = zeroblob(32)")
+    assert "chain: relay 1 P1 5: the hash does not follow from the one before" in store.found()
+
+
 def test_the_same_fact_twice(store: Store) -> None:
-    store.spoil("relay", "UPDATE record SET id = 'id-1' WHERE seq = 2")
+    store.spoil("relay", "UPDATE record SET fact = 'id-1' WHERE seq = 2")
     assert "one row a fact: relay 1 P1 2: contact.opened id-1 is there already as 1 P1 1" in store.found()
 
 
