@@ -28,7 +28,7 @@ help:
 	@echo "make demo    a building, its gateway and two relays on this machine; a break-in, live (Ctrl-C ends it)"
 	@echo "make test    every test that matters on each change; at most 15 minutes, ordinary user, no other step"
 	@echo "make long    the same and the tests that take long"
-	@echo "make bench   figures: latency and throughput, measured beside named peers"
+	@echo "make bench   figures: start and memory of the core, and twenty measured nights"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make peers   Debian packages some tests run beside (mosquitto, chromium, ...); needs root"
 	@echo "make locks   compile the requirements-*.lock files again (UPGRADE=1 takes newer versions)"
@@ -49,7 +49,9 @@ long: $(DEV)
 
 bench: $(DEV)
 	@echo "==> bench: figures, not verdicts; close other programs first"
-	@$(if $(BENCH),EFFORT=$(EFFORT) $(BIN)/python -m pytest -s $(BENCH) $(ARGS),$(BIN)/nightporter demo --exit --repeat 20 --report bench.json && echo "measured timeline written to bench.json")
+	@EFFORT=$(EFFORT) $(BIN)/python -m pytest -s $(BENCH) $(ARGS)
+	@echo "==> bench: the night, twenty times (15 minutes); Ctrl-C ends it"
+	@$(BIN)/nightporter demo --exit --repeat 20 --report bench.json && echo "the measured timeline is in bench.json"
 
 lint: $(DEV)
 	@echo "==> lint: ruff, then mypy --strict"
