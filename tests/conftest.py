@@ -11,6 +11,11 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow or busy machine is no failure: how long an example takes is never what a property is about.
+settings.register_profile("nightporter", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nightporter")
 
 EFFORTS = ("quick", "ci", "long")
 # The Debian package that brings each program, for the sentence that says what to install.
