@@ -190,13 +190,18 @@ class RelayOutlet:
 
     async def _keep_cursors(self) -> None:
         """Cursors become durable a moment late, so that their fsync never stands in the way of an alarm's. One that
-        is too low after a crash costs nothing: the relay's watermark corrects it."""
+        is too low after a crash costs nothing: the relay's watermark corrects it. A store that fails is tried ever
+        more seldom."""
+        backoff = Backoff()
         while True:
             await self._cursor_moved.wait()
             await asyncio.sleep(_SAVE_AFTER)
             self._cursor_moved.clear()
-            if not await self._save():
+            if await self._save():
+                backoff.reset()
+            else:
                 self._cursor_moved.set()
+                await backoff.pause()
 
     async def _save(self) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 An outlet has several connections; it stands as badly as its worst. What was told last is kept in the store, so that an
 outage which outlives the agent is ended by `outlet.restored` all the same. One that comes and goes is told as lost,
-and as restored only when it has stayed for a while.
+and as restored only when it has stayed for a while. Another reason for the same loss is told when it holds, but seldom.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 GRACE = 3.0  # seconds after a start before anything is told
 SETTLE = 60.0  # seconds one that flaps has to stay
+STEADY = 3.0  # seconds another reason has to hold before it is told
+_RETELL = 600.0  # seconds between two other reasons
 _FLAPPING, _WITHIN = 5, 600.0  # so many changes in so many seconds are flapping
 
 Condition = Literal["unknown", "up", "lost", "refused"]
@@ -45,6 +47,7 @@ class Standing:
         database: Database,
         grace: float = GRACE,
         settle: float = SETTLE,
+        steady: float = STEADY,
     ) -> None:
         self._outlet = outlet
         self._links: dict[str, tuple[Condition, str]] = dict.fromkeys(links, ("unknown", ""))
@@ -53,8 +56,11 @@ class Standing:
         self._database = database
         self._grace = grace
         self._settle = settle
+        self._steady = steady
         self._changed = asyncio.Event()
         self._told_at: deque[float] = deque(maxlen=_FLAPPING)
+        self._gist_told = ""
+        self._retell_at = 0.0
         self.since = wall_now()
         self.last_error: str | None = None
 
@@ -87,7 +93,7 @@ class Standing:
         self._set(link, "refused", reason)
 
     def _set(self, link: str, condition: Condition, reason: str) -> None:
-        before = self.condition
+        before, gist = self.condition, _gist(self.reason)
         if reason:
             self.last_error = reason
         if self._links[link][0] == "refused" and condition == "lost":
@@ -97,6 +103,8 @@ class Standing:
             self.since = wall_now()
             self._changed.set()
             log.info("outlet.stands", outlet=self._outlet, condition=self.condition, reason=reason, link=link)
+        elif _gist(self.reason) != gist:
+            self._changed.set()
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -117,8 +125,25 @@ class Standing:
                 await self._tell(condition)
                 told = condition
                 self._told_at.append(asyncio.get_running_loop().time())
+                self._retell_at = 0.0
+            elif condition == told == "lost" and _gist(self.reason) != self._gist_told:
+                if await self._still_so():
+                    await self._tell(condition)
             else:
                 await self._changed.wait()
+
+    async def _still_so(self) -> bool:
+        """Whether another reason than the one told holds on. Why it is lost may turn out only later: first the relay
+        restarts, then its certificate is wrong. That too is told, but seldom."""
+        now = asyncio.get_running_loop().time()
+        wait = max(self._steady, self._retell_at - now)
+        try:
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
+        except TimeoutError:
+            self._retell_at = now + wait + _RETELL
+            return True
+        return False
 
     async def _told_before(self) -> Condition:
         try:
@@ -126,6 +151,7 @@ class Standing:
         except StoreError:  # then `restored` may be missing once; the store's own trouble is told
             return "up"
         told = facts.get(self._key, "up")
+        self._gist_told = facts.get(f"{self._key}.why", "")
         return "lost" if told == "lost" else "refused" if told == "refused" else "up"
 
     @property
@@ -147,6 +173,7 @@ class Standing:
 
     async def _tell(self, condition: Condition) -> None:
         header, outlet, reason = self._clock.header(), self._outlet, self.reason
+        self._gist_told = _gist(reason)
         event: Event
         if condition == "up":
             event = OutletRestored(**header, outlet=outlet)
@@ -156,9 +183,14 @@ class Standing:
             event = OutletLost(**header, outlet=outlet, reason=reason)
 
         async def remember(transaction: aiosqlite.Connection) -> None:
-            await meta.write(transaction, {self._key: condition})
+            await meta.write(transaction, {self._key: condition, f"{self._key}.why": _gist(reason)})
 
         await self._intake.decide(event, also=remember)
+
+
+def _gist(reason: str) -> str:
+    """A reason without its numbers: the same cause an hour later is no other cause."""
+    return "".join(letter for letter in reason if not letter.isdigit())
 
 
 def _news(told: Condition, condition: Condition) -> bool:

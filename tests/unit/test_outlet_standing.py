@@ -152,3 +152,19 @@ async def test_one_that_flaps_is_not_told_as_restored_again_and_again(database: 
             await told.turn()
     assert len(told.kinds) <= 6
     assert told.kinds[-1] == "outlet.lost"
+
+
+async def test_another_reason_is_told_once_and_not_at_every_attempt(database: Database) -> None:
+    told = Told(database, steady=0.0)
+    async with told.going() as standing:
+        for link in ("alarms", "records"):
+            standing.lost(link, "connection refused")
+        await told.turn()
+        assert told.kinds == ["outlet.lost"]
+        standing.lost("alarms", "the certificate expired at 12:10, now is 12:11")
+        await told.turn()
+        assert told.kinds == ["outlet.lost"] * 2
+        standing.lost("alarms", "the certificate expired at 12:10, now is 12:12")
+        standing.lost("alarms", "no answer")
+        await told.turn()
+        assert told.kinds == ["outlet.lost"] * 2, "the next reason is told when ten minutes are over"

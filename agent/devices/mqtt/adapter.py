@@ -22,7 +22,7 @@ from agent.config.model import BrokerConfig
 from agent.devices.mqtt.connection import Connection, Received
 from agent.devices.mqtt.ledger import Ledger
 from agent.devices.mqtt.mapping import Mapping
-from agent.devices.mqtt.rejections import EVERY, Rejections
+from agent.devices.mqtt.rejections import LOOK, Rejections
 from agent.errors import ConfigError, DeviceError
 from agent.intake import Input, Intake
 from agent.store.database import Database
@@ -85,9 +85,14 @@ class MqttFamily:
 
     async def run(self) -> None:
         """Connect, hear, and connect again; told as broker.lost and broker.restored."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._count_rejected(), name="mqtt.rejected")
-            await self._stay_connected()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._count_rejected(), name="mqtt.rejected")
+                await self._stay_connected()
+        finally:
+            with suppress(TimeoutError):  # the pipeline still turns, unless it is far behind
+                async with asyncio.timeout(_GOODBYE):
+                    await self._rejections.tell_rest()
 
     async def _stay_connected(self) -> None:
         pause = _PAUSE_FIRST
@@ -213,7 +218,7 @@ class MqttFamily:
 
     async def _count_rejected(self) -> None:
         while True:
-            await asyncio.sleep(EVERY / 1e6)
+            await asyncio.sleep(LOOK)
             await self._rejections.tell_waiting()
 
     async def _reject(self, topic: str, reason: str) -> None:

@@ -9,6 +9,7 @@ from agent.intake import Intake
 from rules.events import PayloadRejected
 
 EVERY = 60_000_000  # µs between two reports of the same topic
+LOOK = 10.0  # seconds between looks for what a quieter minute has left over
 _TOPICS = 200
 _OTHERS = "other topics"
 
@@ -46,9 +47,15 @@ class Rejections:
             elif self._clock.gt() - count.told >= EVERY:
                 del self._counts[topic]
 
-    async def _tell(self, topic: str, count: _Count) -> None:
+    async def tell_rest(self) -> None:
+        """Before the end: tell what was not told yet, however soon after the last report."""
+        for topic, count in self._counts.items():
+            if count.untold:
+                await self._tell(topic, count, at_once=True)
+
+    async def _tell(self, topic: str, count: _Count, *, at_once: bool = False) -> None:
         now = self._clock.gt()
-        if now - count.told < EVERY:
+        if now - count.told < EVERY and not at_once:
             return
         number, count.untold, count.told = count.untold, 0, now
         source = f"{self._broker}: {topic}"[:200]
