@@ -22,6 +22,8 @@ __all__ = ["WorkerError", "run"]
 
 log = structlog.get_logger()
 
+NICE = 10  # whoever decides about an alarm or hears of it goes first where both want the processor
+
 LAST_WORDS = 3.0
 """Seconds that open clips get to be sealed when the worker is told to stop."""
 
@@ -116,4 +118,5 @@ def _version() -> str:
 async def run(*, socket: Path, stop: asyncio.Event) -> None:
     """The worker's whole life: connect to the core at `socket`, record what it asks, end when `stop` is set."""
     settle()
+    os.nice(NICE)
     await Worker(socket=socket, clock=SystemClock(), stop=stop).run()
