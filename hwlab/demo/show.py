@@ -98,7 +98,7 @@ async def _work(arguments: argparse.Namespace, directory: Path, stop: asyncio.Ev
         desk = Desk(port=estate.webhook_port, secret=estate.webhook_secret, told=watch.told)
         serving = group.create_task(desk.run(), name="demo.desk")
         stack.callback(serving.cancel)
-        await _footage(building)
+        await wait_for_footage(building)
         hooks: dict[str, Hook] = {"process": lambda what: _process(processes, what)}
         if visitor is not None:
             return await _measure(arguments, building, estate, processes, watch, visitor, hooks)
@@ -122,7 +122,7 @@ async def _visit(estate: Estate, processes: Processes, stack: AsyncExitStack, gr
     return visitor
 
 
-async def _footage(building: Building) -> None:
+async def wait_for_footage(building: Building) -> None:
     """Wait until the media worker watches the camera: pre-roll can only be had of what was seen."""
     began = time.monotonic()
     while not (await building.camera().status()).get("viewers"):

@@ -26,7 +26,7 @@ from hwlab.child import Child
 from hwlab.demo.desk import Desk
 from hwlab.demo.estate import GATEWAY, Estate, command, prepare
 from hwlab.demo.processes import Processes
-from hwlab.demo.show import _footage
+from hwlab.demo.show import wait_for_footage
 from hwlab.demo.visitor import Visitor, printed_code
 from hwlab.instant import boot_now
 
@@ -223,7 +223,7 @@ async def town(directory: Path) -> AsyncIterator[Town]:
                     Processes(estate=estate, say=lambda _: None) as processes,
                     contextlib.AsyncExitStack() as stack,
                 ):
-                    await _footage(building)
+                    await wait_for_footage(building)
                     cloud = await _visit(estate.cloud_port, processes.cloud.log_file, stack)
                     box = await _visit(estate.box_port, processes.box.log_file, stack)
                     yield Town(

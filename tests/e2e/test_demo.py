@@ -19,7 +19,7 @@ from hwlab.demo.estate import PRE_ROLL, Estate, prepare
 from hwlab.demo.night import Watch
 from hwlab.demo.processes import Processes
 from hwlab.demo.proof import prove
-from hwlab.demo.show import _footage
+from hwlab.demo.show import wait_for_footage
 from hwlab.demo.visitor import Visitor, printed_code
 from hwlab.demo.witness import Witness
 
@@ -36,7 +36,7 @@ async def town(directory: Path) -> AsyncIterator[tuple[Building, Estate, Process
     async with Building(directory=directory / "building") as building:
         estate = await prepare(directory, building, port=0)
         async with Processes(estate=estate, say=_quiet) as processes:
-            await _footage(building)
+            await wait_for_footage(building)
             yield building, estate, processes
 
 
