@@ -56,7 +56,7 @@ class Watched:
         """Wait until an expression of the page is true. Not Playwright's own: that evaluates text in the page, which
         the content policy forbids, as it should."""
         async with asyncio.timeout(seconds):
-            while not await self.page.evaluate(expression):  # noqa: ASYNC110 - the page has no event for it
+            while not await self.page.evaluate(expression):
                 await asyncio.sleep(0.03)
 
     async def live(self) -> None:

@@ -331,7 +331,7 @@ class FakeRelay:
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]), name="fake-relay")
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        while not server.started:
             await asyncio.sleep(0.005)
         try:
             yield 0 if isinstance(at, Path) else listening.getsockname()[1]

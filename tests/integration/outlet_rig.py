@@ -146,7 +146,7 @@ class Rig:
     async def media_done(self, outlet: str = "cloud") -> None:
         """Wait until the outlet has acknowledged every blob."""
         async with asyncio.timeout(10):
-            while await self.store.blobs.waiting(outlet, limit=1):  # noqa: ASYNC110 - it is in the database
+            while await self.store.blobs.waiting(outlet, limit=1):
                 await asyncio.sleep(0.005)
 
     def told(self, kind: type[Event]) -> list[Any]:

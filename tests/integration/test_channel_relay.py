@@ -220,7 +220,7 @@ async def test_a_malformed_entry_stops_nothing(building: Rig, relay: FakeRelay, 
     relay.entries = ["not json", good[0], '{"id":"x"}', good[1], entry(2).replace("incident.noted", "door.opened"), ""]
     async with relay.listening(at), running(channel(building, at)):
         await until(lambda: building.store.log.head("P0").seq == 2)
-        while await building.store.cursors.entries_after("cloud") != 6:  # noqa: ASYNC110 - it is in the database
+        while await building.store.cursors.entries_after("cloud") != 6:
             await asyncio.sleep(0.005)
     assert [data.decode() for data in await building.held("P0")] == good
 
@@ -323,6 +323,6 @@ async def test_an_entry_that_came_before_moves_the_cursor_all_the_same(
     record = wire.read(entry(0).encode())
     await building.intake.offer(Input(fact=wire.entry(record), data=record.data))
     async with relay.listening(at), running(channel(building, at)):
-        while await building.store.cursors.entries_after("cloud") != 1:  # noqa: ASYNC110 - it is in the database
+        while await building.store.cursors.entries_after("cloud") != 1:
             await asyncio.sleep(0.005)
     assert len(await building.held("P0")) == 1

@@ -79,7 +79,7 @@ async def core(path: Path, **options: object) -> AsyncIterator[Core]:
     tasks = [asyncio.create_task(made.server.run()), asyncio.create_task(made.listen())]
     try:
         async with asyncio.timeout(5):
-            while not os.path.exists(path):  # noqa: ASYNC110, ASYNC240
+            while not os.path.exists(path):
                 await asyncio.sleep(0.01)
         yield made
     finally:

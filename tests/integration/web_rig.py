@@ -374,7 +374,7 @@ async def press(client: httpx.AsyncClient, address: str, **fields: str) -> httpx
 async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait for something that happens elsewhere."""
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - what is waited for sets no event
+        while not true():
             await asyncio.sleep(0.01)
 
 

@@ -180,5 +180,5 @@ async def rig(folder: Path, patch: pytest.MonkeyPatch, *, document: str = SITE) 
 async def until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
     """Let the loop turn until something is so; AssertionError when it does not become so."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - it is nobody's event
+        while not condition():
             await asyncio.sleep(0)

@@ -33,7 +33,7 @@ async def test_a_new_file_has_the_whole_schema_and_is_not_for_everyone(tmp_path:
             assert rows[0][0] == 2, "FULL"
             await transaction.execute_fetchall("INSERT INTO meta VALUES ('a', 'b')")
         assert await database.quick_check() == "ok"
-        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}  # noqa: ASYNC240
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
         assert {mode & 0o007 for mode in modes.values()} == {0}, modes
         with pytest.raises(StoreError, match="readonly"):
             await database.read("INSERT INTO meta VALUES ('c', 'd')")

@@ -261,7 +261,7 @@ async def test_a_predecessors_open_clip_is_sealed_and_its_gap_told(
     trigger = at(clock, ago=1, pre=3, post=30)
     bench.recorder.save_clip(trigger)
     async with asyncio.timeout(5):
-        while len(bench.of(SegmentAdded)) < 2:  # noqa: ASYNC110 - the bench has no event to wait for
+        while len(bench.of(SegmentAdded)) < 2:
             await asyncio.sleep(0)
     for task in bench.recorder._busy.values():
         task.cancel()
