@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from relay.errors import ConfigError, StoreDamaged, StoreError
-from relay.store import migrate
+from relay.store import migrate, writer
 
 # What a failing database raises (disk full, server gone, all connections taken for too long): nothing was committed.
 FAILURES = (SQLAlchemyError, OSError)
@@ -31,9 +32,12 @@ BUSY_MS = 5_000
 
 
 def _sqlite_engine(url: str, *, readers: bool) -> AsyncEngine:
+    path = make_url(url).database or ":memory:"
+    made: dict[str, Any] = {} if readers else {"async_creator": partial(writer.connect, path)}
     # A caller that finds all connections taken waits in the pool's queue, at most pool_timeout, then gets an error.
     engine = create_async_engine(
         url,
+        **made,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS if readers else 1,
         max_overflow=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from relay.errors import StoreError
-from relay.store import migrate
+from relay.store import migrate, writer
 from relay.store.database import Database
 from relay.store.schema import metadata
 
@@ -89,3 +90,23 @@ async def test_a_database_of_a_later_version_is_a_sentence(tmp_path: Path) -> No
 
 def test_a_url_is_shown_without_its_password() -> None:
     assert "hush" not in Database(url="postgresql+asyncpg://relay:hush@db.example/relay").described
+
+
+async def test_only_what_waits_for_the_disk_leaves_the_event_loop(tmp_path: Path) -> None:
+    here = threading.get_ident()
+    seen: list[tuple[str, bool]] = []
+    connection = await writer.connect(str(tmp_path / "w.db"))
+    try:
+        await connection.create_function("here", 0, lambda: int(threading.get_ident() == here))
+        await connection.execute_fetchall("CREATE TABLE t (x)")
+        for row in await connection.execute_fetchall("SELECT here()"):
+            seen.append(("statement", bool(row[0])))
+        await connection.executemany("INSERT INTO t SELECT here() WHERE ?", [(1,)])
+        await connection.commit()
+        for row in await connection.execute_fetchall("SELECT x FROM t"):
+            seen.append(("many", bool(row[0])))
+    finally:
+        await connection.close()
+    assert seen == [("statement", True), ("many", False)]
+    with pytest.raises(ValueError, match="no active connection"):
+        await connection.execute("SELECT 1")

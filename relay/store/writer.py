@@ -1,0 +1,36 @@
+"""The one writing connection to SQLite. A statement inside a transaction touches memory and takes microseconds; sending
+each to aiosqlite's thread and back costs several times that, and on a busy machine milliseconds, which an incident
+waits for. So statements run where they are asked for, and what waits for the disk runs in the thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import aiosqlite
+
+_WAITS_FOR_THE_DISK = frozenset({"commit", "rollback", "close", "executemany", "executescript"})
+
+
+class Writer(aiosqlite.Connection):
+    """An aiosqlite connection that stays in the event loop between BEGIN and COMMIT. `_execute` is private there and
+    is overridden here and nowhere else."""
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not self._running or self._connection is None:
+            raise ValueError("Connection closed")
+        if getattr(fn, "__name__", "") in _WAITS_FOR_THE_DISK:
+            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return fn(*args, **kwargs)
+
+
+def connect(path: str) -> Writer:
+    """A connection to await; the event loop and its own thread take turns, never at once."""
+
+    def connector() -> sqlite3.Connection:
+        return sqlite3.connect(path, check_same_thread=False)
+
+    writer = Writer(connector, 64)
+    writer._thread.daemon = True  # as SQLAlchemy does with the connections it makes itself
+    return writer
