@@ -20,13 +20,17 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 
 
 class Child:
-    """`start` runs it, `stop` asks and then insists, `kill` is kill -9. With `pipes`, stdin and stdout are ours."""
+    """`start` runs it, `stop` asks and then insists, `kill` is kill -9. With `pipes`, stdin and stdout are ours. `nice`
+    (0 to 19) is its standing against its neighbours where processors are short."""
 
-    def __init__(self, *, name: str, argv: Sequence[str], log_file: Path, pipes: bool = False) -> None:
+    def __init__(
+        self, *, name: str, argv: Sequence[str], log_file: Path, pipes: bool = False, nice: int = 0
+    ) -> None:
         self.name = name
         self.log_file = log_file
         self._argv = list(argv)
         self._pipes = pipes
+        self._nice = nice
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -68,6 +72,8 @@ class Child:
             )  # fmt: skip
         finally:
             os.close(file)
+        if self._nice:
+            _stand_back(self._process.pid, self._nice)
         log.debug("child.started", name=self.name, pid=self._process.pid)
 
     async def wait(self) -> int:
@@ -115,3 +121,13 @@ class Child:
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def _stand_back(pid: int, nice: int) -> None:
+    """Lower a process's priority. Where the kernel groups by session (sched(7), autogroup), its nice value counts only
+    inside its own session, and between sessions that of the group does."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+    except OSError as error:  # it has ended, or this kernel has no such groups
+        log.debug("child.priority_kept", pid=pid, reason=error.strerror)

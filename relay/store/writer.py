@@ -10,7 +10,7 @@ from typing import Any
 
 import aiosqlite
 
-_WAITS_FOR_THE_DISK = frozenset({"commit", "rollback", "close", "executemany", "executescript"})
+_WAITS_FOR_THE_DISK = frozenset({"commit", "rollback", "close", "executescript"})
 
 
 class Writer(aiosqlite.Connection):
