@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("hwlab.demo", "lab", "a building, its gateway and two relays on this machine; a break-in, live"),
     "agent": ("agent.cli", "agent,media", "the gateway in a building: run, check, status, secret, media"),
     "site": ("agent.cli.site", "agent", "the site document of a gateway: devices, places, rules"),
+    "rules": ("agent.cli.rules", "agent", "a site's rules: check, test, replay, explain, schema, lint"),
     "relay": ("relay.cli", "relay", "where people look and act: run, check"),
     "certs": ("certs.cli", "", "the certificate authority: init, issue, list"),
     "lab": ("hwlab.cli", "lab", "simulated sensors, cameras and brokers: up, scenario"),

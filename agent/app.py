@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ from agent import memory
 from agent.clock import Clock, boot_id
 from agent.config.load import Secrets
 from agent.config.model import AgentConfig
+from agent.config.pepper import Pepper
 from agent.devices.base import Family
 from agent.effects.footage import Footage, lapsed, promised
 from agent.effects.outputs import Outputs
@@ -21,6 +23,7 @@ from agent.followers import Followers
 from agent.health import Health
 from agent.intake import Input, Intake
 from agent.journal import Journal
+from agent.keeper import Keeper
 from agent.pipeline import Effects, Pipeline
 from agent.recovery import restore, site_in_force
 from agent.sdnotify import notify
@@ -32,7 +35,8 @@ from agent.video.link import MediaServer
 from agent.video.messages import Camera, Configure
 from rules import VERSION, ids
 from rules.document.site import Site
-from rules.events import Boot, LogGap, SiteApplied
+from rules.engine import Engine
+from rules.events import Boot, EngineFailed, LogGap, SiteApplied
 
 log = structlog.get_logger()
 
@@ -62,12 +66,12 @@ async def run(config: AgentConfig, *, stop: asyncio.Event) -> None:
 
 async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asyncio.Event) -> None:
     version_in_force, site = await site_in_force(store, config.paths.data)
-    engine, replayed = await restore(
-        store, site=site, site_sha256=version_in_force.sha256, gateway=config.gateway.id
-    )
+    restored = await restore(store, site=site, site_sha256=version_in_force.sha256, gateway=config.gateway.id)
+    again = partial(Engine.restore, site=site, site_sha256=version_in_force.sha256, origin=config.gateway.id)
     clock = Clock.start(last_gt=store.last_gt, off_time=store.off_time, at=store.opened)
     intake = Intake()
-    families = _families(config, secrets, site, store, clock, intake)
+    pepper = secrets.pepper_to_run_with(digests=site.has_digests) if _credentials(site) else None
+    families = _families(config, secrets, site, store, clock, intake, pepper)
     outputs = Outputs(families=families, intake=intake, clock=clock)
     footage = Footage(
         server=_media_server(config, secrets, site), intake=intake, clock=clock, cameras=bool(_cameras(site))
@@ -75,7 +79,7 @@ async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asynci
     journal = Journal(marker=config.paths.run / "acked-before-durable")
     pipeline = Pipeline(
         intake=intake,
-        engine=engine,
+        keeper=Keeper(engine=restored.engine, restore=again),
         store=store,
         clock=clock,
         effects=Effects(output=outputs.command, media=footage.ask, unlogged=lambda rows: followers.unlogged(rows)),
@@ -89,6 +93,7 @@ async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asynci
         clock=clock,
         software=software(),
         trouble=lambda: pipeline.trouble,
+        digest=pepper.code if pepper is not None else None,
     )
     health = Health(
         clock=clock,
@@ -96,7 +101,7 @@ async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asynci
         paths=[config.paths.data, config.paths.media],
         progress=lambda: pipeline.progress,
     )
-    await _first_facts(store, clock, intake, journal, version_in_force)
+    await _first_facts(store, clock, intake, journal, version_in_force, restored.left_out)
     for _, kernel_boot, data in await promises.load(store.database):
         if kernel_boot == boot_id():
             footage.ask_again(promised(data))
@@ -106,6 +111,7 @@ async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asynci
     phases: list[Sequence[Service]] = [[pipeline], [outputs, footage, health], followers.services, families]
 
     def ready() -> None:
+        replayed = restored.replayed
         log.info("agent.ready", gateway=config.gateway.id, site=site.site.id, replayed=replayed, epoch=store.epoch)
         notify("READY=1\nSTATUS=watching")
 
@@ -118,7 +124,7 @@ async def _run(config: AgentConfig, secrets: Secrets, store: Store, stop: asynci
 
 
 async def _first_facts(
-    store: Store, clock: Clock, intake: Intake, journal: Journal, in_force: SiteVersion
+    store: Store, clock: Clock, intake: Intake, journal: Journal, in_force: SiteVersion, left_out: list[str]
 ) -> None:
     """The start itself is the first fact; then what could not be said when it happened."""
     boot = Boot(
@@ -132,6 +138,10 @@ async def _first_facts(
             **header, version=in_force.version, sha256=in_force.sha256, who=in_force.who, why=in_force.why
         )
         await intake.offer(Input(fact=fact, repeatable=True))
+    if left_out:
+        reason = f"{len(left_out)} facts of the log failed when they were replayed and were left out"
+        failed = EngineFailed(**clock.header(), reason=reason, told=left_out[0][:200], of="the log")
+        await intake.offer(Input(fact=failed))
     if journal.left_behind:
         reason = "the agent stopped while acknowledged messages were only in memory"
         gap = LogGap(**clock.header(), count=None, reason=reason)
@@ -139,7 +149,7 @@ async def _first_facts(
 
 
 def _families(
-    config: AgentConfig, secrets: Secrets, site: Site, store: Store, clock: Clock, intake: Intake
+    config: AgentConfig, secrets: Secrets, site: Site, store: Store, clock: Clock, intake: Intake, pepper: Pepper | None
 ) -> list[Family]:
     """One line a device family."""
     families: list[Family] = []
@@ -156,9 +166,15 @@ def _families(
                 intake=intake,
                 database=store.database,
                 clock=clock,
+                pepper=pepper,
             )
         )
     return families
+
+
+def _credentials(site: Site) -> bool:
+    """Whether somebody may type a code or show a card in this building."""
+    return bool(site.people) or any(device.type in ("keypad", "reader") for device in site.devices)
 
 
 def _cameras(site: Site) -> list[str]:

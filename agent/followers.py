@@ -18,7 +18,8 @@ from rules import wire
 
 
 class Followers:
-    """All relays of the configuration. `trouble` says why the log cannot be written just now, or None."""
+    """All relays of the configuration. `trouble` says why the log cannot be written just now, or None; `digest` makes
+    digests of codes, where the site has any."""
 
     def __init__(
         self,
@@ -29,6 +30,7 @@ class Followers:
         clock: Clock,
         software: str,
         trouble: Callable[[], str | None],
+        digest: Callable[[str], str] | None,
     ) -> None:
         self._intake = intake
         self._trouble = trouble
@@ -64,6 +66,7 @@ class Followers:
                 states=self.states,
                 questions={"status": self._status},
                 heard=outlet.nudge,
+                digest=digest,
             )
             self._outlets.append(outlet)
             self._channels.append(channel)

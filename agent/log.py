@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import structlog
+
+from agent.fault import path_to
 
 
 class _Unfailing:
@@ -24,6 +27,14 @@ class _Unfailing:
             sys.stderr.flush()
 
 
+def _fault(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception as the way to it: neither its text nor any variable, for a code may be in them."""
+    error = sys.exc_info()[1]
+    if event.pop("exc_info", None) and error is not None:
+        event["error"] = path_to(error)
+    return event
+
+
 def configure(*, person: bool | None = None) -> None:
     """Set up once per process; `person` decides between lines for eyes and JSON (default: is stderr a terminal)."""
     person = sys.stderr.isatty() if person is None else person
@@ -33,6 +44,7 @@ def configure(*, person: bool | None = None) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _fault,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

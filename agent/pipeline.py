@@ -19,14 +19,15 @@ from agent.errors import StoreDamaged, StoreError
 from agent.failpoints import reach
 from agent.intake import Input, Intake
 from agent.journal import Decided, Journal
+from agent.keeper import Keeper, Undecided
 from agent.readings import Readings
 from agent.rows import consequences, named_blobs, row
 from agent.store import meta, promises, snapshots
 from agent.store.log import Row
 from agent.store.opening import Store
 from rules.actions import Action, Pulse, SaveClip, SetLevel, TakeStill
-from rules.engine import Engine
-from rules.events import Event, LogGap, Reading, StoreFailed, StoreRestored, TimePassed
+from rules.errors import RulesError
+from rules.events import EngineFailed, Event, LogGap, Reading, StoreFailed, StoreRestored, TimePassed
 from rules.incidents import Entry
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 GROUP = 500
 SNAPSHOT_EVERY = 2000  # inputs
 BEAT = 5_000_000  # µs: the loop turns at least this often, which the watchdog sees
+_MOST_TIMERS = 50  # deadlines that may fail before one fact; then the fact is put aside, and the next one goes on
 _RETRY_FIRST, _RETRY_LONGEST = 500_000, 10_000_000
 
 
@@ -56,7 +58,7 @@ class Pipeline:
         self,
         *,
         intake: Intake,
-        engine: Engine,
+        keeper: Keeper,
         store: Store,
         clock: Clock,
         effects: Effects,
@@ -64,7 +66,7 @@ class Pipeline:
         site_sha256: str,
     ) -> None:
         self._intake = intake
-        self._engine = engine
+        self._keeper = keeper
         self._store = store
         self._clock = clock
         self._effects = effects
@@ -121,7 +123,7 @@ class Pipeline:
         """Inputs, or an empty list when something is due: a wake-up, readings, a retry of the store, the beat."""
         now = self._clock.gt()
         due = [now + BEAT]
-        for moment in (self._engine.next_wake(), self._readings.due):
+        for moment in (self._keeper.engine.next_wake(), self._readings.due):
             if moment is not None:
                 due.append(moment)
         if self._failing is not None:
@@ -136,7 +138,7 @@ class Pipeline:
     async def _turn(self, items: list[Input]) -> None:
         self.progress = boot_now()
         group: list[Decided] = []
-        wake = self._engine.next_wake()
+        wake = self._keeper.engine.next_wake()
         if wake is not None and wake <= self._clock.gt():
             self._decide(Input(fact=TimePassed(**self._clock.header())), group)
         for item in await self._unknown(items, group):
@@ -175,21 +177,48 @@ class Pipeline:
         """A reading is decided and acknowledged at once; its row waits to be packed, unless something follows."""
         if not self._readings.fits(reading):
             self._write_readings(group)
-        actions = self._engine.step(self._readings.hold(reading))
+        try:
+            actions, rows = self._keeper.step(self._readings.hold(reading), _rows)
+        except Undecided:
+            self._readings.let_go()
+            self._decide(item, group)  # once more, with a row of its own
+            return
         self._act_locally(actions)
         Decided(item=item, rows=[], actions=actions).settle()
-        rows = list(consequences(actions))
         if rows:
             self._write_readings(group)
             group.append(Decided(item=None, rows=rows, actions=actions))
 
     def _decide(self, item: Input, group: list[Decided]) -> None:
         self._write_readings(group)
-        actions = self._engine.step(item.fact)
-        self._act_locally(actions)
-        rows = [row(item.fact, data=item.data, is_input=True), *consequences(actions)]
-        self._since_snapshot += 1
-        group.append(Decided(item=item, rows=rows, actions=actions))
+
+        def write(actions: list[Action]) -> list[Row]:
+            return [row(item.fact, data=item.data, is_input=True), *consequences(actions)]
+
+        for _ in range(_MOST_TIMERS):
+            try:
+                actions, rows = self._keeper.step(item.fact, write)
+            except Undecided as failure:
+                self._failed(item.fact, failure, group)
+                if failure.timer is None:
+                    break
+            else:
+                self._act_locally(actions)
+                self._since_snapshot += 1
+                group.append(Decided(item=item, rows=rows, actions=actions))
+                return
+        group.append(Decided(item=item, rows=_put_aside(item)))
+
+    def _failed(self, fact: Event | Entry, failure: Undecided, group: list[Decided]) -> None:
+        """The program has a fault here: it is told, an incident is opened, and everything else goes on. What was not
+        decided is in the log, but no replay meets it again."""
+        about = {"fact": fact.id, "told": fact.kind, "of": fact.about if isinstance(fact, Event) else fact.incident}
+        whose = about if failure.timer is None else {"timer": failure.timer}
+        log.error("engine.failed", reason=str(failure), **whose)
+        if isinstance(fact, EngineFailed) and failure.timer is None:
+            return  # it fails even at that
+        told = Input(fact=EngineFailed(**self._clock.header(), cause=fact.id, reason=str(failure), **whose))
+        self._decide(told, group)
 
     def _write_readings(self, group: list[Decided]) -> None:
         """What was heard before anything else stands before it: the log's order is the engine's order."""
@@ -241,7 +270,7 @@ class Pipeline:
                 if blobs:
                     await store.blobs.add(transaction, blobs, pos=decided.item.fact.gt or 0)
             if due:
-                data = self._engine.snapshot()
+                data = self._keeper.snapshot()
                 wall = self._clock.header()["wall"]
                 await snapshots.save(transaction, data=data, site_sha256=self._site_sha256, wall=wall)
             reach("store.before_commit")
@@ -320,3 +349,15 @@ class Pipeline:
                     seen.add(each.id)
                     fresh.append(each)
             self._journal.replace_rows(decided, fresh)
+
+
+def _rows(actions: list[Action]) -> list[Row]:
+    return list(consequences(actions))
+
+
+def _put_aside(item: Input) -> list[Row]:
+    """The row of a fact that was not decided: kept, and no input of a replay."""
+    try:
+        return [row(item.fact, data=item.data, is_input=False)]
+    except RulesError:  # it cannot even be written down; that it was there is told
+        return []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rules import ids
-from rules.events import EVENTS, Reading, ReadingsPacked
+from rules.events import Reading, ReadingsPacked
+from rules.readings import reading as make
+from rules.readings import unpack as unpack  # the way out of what is packed here
 
 MAX_WAIT = 5_000_000  # µs: what a crash may cost
 MAX_HELD = 500
@@ -36,12 +36,16 @@ class Readings:
         if not self._held:
             self._id = ids.derived(reading.id, "packed")
         first = self._held[0] if self._held else reading
-        seen = _reading(
+        seen = make(
             packed=self._id, number=len(self._held), first=first, kind=reading.kind, device=reading.device,
             value=reading.value, after=reading.gt - first.gt,
         )  # fmt: skip
         self._held.append(seen)
         return seen
+
+    def let_go(self) -> None:
+        """Take back the newest one: it has a row of its own."""
+        self._held.pop()
 
     @property
     def due(self) -> int | None:
@@ -66,28 +70,3 @@ class Readings:
             values=[reading.value for reading in held],
             after=[reading.gt - first.gt for reading in held],
         )
-
-
-def unpack(packed: ReadingsPacked) -> Iterator[Reading]:
-    """The readings in a packed row, as the engine saw them."""
-    columns = zip(packed.kinds, packed.devices, packed.values, packed.after, strict=True)
-    for number, (kind, device, value, after) in enumerate(columns):
-        yield _reading(
-            packed=packed.id, number=number, first=packed, kind=kind, device=device, value=value, after=after
-        )
-
-
-def _reading(
-    *, packed: str, number: int, first: Reading | ReadingsPacked, kind: str, device: str, value: float, after: int
-) -> Reading:
-    maker = EVENTS[kind]
-    if not issubclass(maker, Reading):
-        raise ValueError(f"{kind} is not a reading")
-    return maker(
-        id=ids.derived(packed, number),
-        gt=first.gt + after,
-        wall=first.wall + after,
-        clock=first.clock,
-        device=device,
-        value=value,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,8 @@ from agent.clock import wall_now
 from agent.config.load import parse_site
 from agent.errors import ConfigError, StoreDamaged
 from agent.readings import unpack
+from agent.replay import Replay
+from agent.sdnotify import notify
 from agent.store import sites, snapshots
 from agent.store.opening import Store
 from agent.store.sites import SiteVersion
@@ -19,11 +22,12 @@ from rules import wire
 from rules.document.site import Site
 from rules.engine import Engine
 from rules.errors import SnapshotError, WireError
-from rules.events import Event, ReadingsPacked
+from rules.events import Boot, Event, ReadingsPacked, SiteApplied
 from rules.incidents import Entry
 
 log = structlog.get_logger()
 
+_STILL_ALIVE = 5000  # rows between two signs of life to systemd
 _EMPTY = "site: {id: unnamed, name: A site without a document}\n"
 
 
@@ -65,20 +69,53 @@ async def site_in_force(store: Store, data: Path) -> tuple[SiteVersion, Site]:
     return current, parse_site(current.text, f"site document, version {current.version}")
 
 
-async def restore(store: Store, *, site: Site, site_sha256: str, gateway: str) -> tuple[Engine, int]:
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The engine, how many rows were replayed, and the kinds of those it failed at, which were left out."""
+
+    engine: Engine
+    replayed: int
+    left_out: list[str]
+
+
+async def restore(store: Store, *, site: Site, site_sha256: str, gateway: str) -> Restored:
     """The engine as it was after the newest row: the newest good snapshot, plus a replay without effects of what came
-    after it, under the document that was in force then; only then does the new document take over. Also how many rows
-    were replayed."""
+    after it, under the document that was in force then; only then does the new document take over. Without a snapshot
+    that can be used, after an upgrade for example, all that the log has is replayed."""
     engine, start, under = await _begin(store, site=site, site_sha256=site_sha256, gateway=gateway)
     await store.log.verify(start)
+    replay = Replay(engine=engine, site=site, under=under, gateway=gateway)
     replayed = 0
+    boot: Boot | None = None
     async for data in snapshots.inputs_after(store.database, start):
         for fact in _facts(data):
-            engine.step(fact)
+            if isinstance(fact, SiteApplied):
+                await _change_document(store, replay, fact.sha256)
+            if boot is not None:  # a start is decided under the document that it put into force, told right after it
+                replay.step(boot)
+            boot = fact if isinstance(fact, Boot) else None
+            if boot is None:
+                replay.step(fact)
         replayed += 1
-    if under != site_sha256:
-        engine = Engine.restore(engine.snapshot(), site=site, site_sha256=site_sha256, origin=gateway)
-    return engine, replayed
+        if replayed % _STILL_ALIVE == 0:
+            notify("EXTEND_TIMEOUT_USEC=60000000")
+    if boot is not None:
+        replay.step(boot)
+    if replay.under != site_sha256:
+        replay.change(site=site, sha256=site_sha256)
+    return Restored(replay.engine, replayed, replay.left_out)
+
+
+async def _change_document(store: Store, replay: Replay, sha256: str) -> None:
+    if sha256 == replay.under:
+        return
+    version = await sites.by_digest(store.database, sha256)
+    if version is None:
+        return
+    try:
+        replay.change(site=parse_site(version.text, f"version {version.version}"), sha256=sha256)
+    except ConfigError as error:  # only an older Nightporter could read it
+        log.warning("replay.site_unreadable", version=version.version, reason=str(error))
 
 
 async def _begin(store: Store, *, site: Site, site_sha256: str, gateway: str) -> tuple[Engine, int, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rules.events import Event
 from rules.incidents import Entry
+from rules.quick import quicken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,8 @@ class WakeMe:
 
     at: int
 
+
+quicken(SetLevel, Pulse, SaveClip, TakeStill, Append, Note, WakeMe)
 
 Effect = SetLevel | Pulse | SaveClip | TakeStill
 Action = SetLevel | Pulse | SaveClip | TakeStill | Append | Note | WakeMe

@@ -1,78 +1,69 @@
 """The engine: an event goes in, actions come out. It has no clock and does no I/O; waiting is data.
 
-Theory of operation: `step` looks up the rules that listen to (kind, device), tests their conditions against what was
-known *before* the event, and turns those that hold into actions. A rule fires on an edge: a device that says again
-what it said before changes nothing. State the broker kept (`retained`) is remembered and fires nothing; a message that
-came again (`redelivered`) may still open an incident, but its pulses are withheld; one that was overtaken (`late`) may
-raise an alarm and leaves no trace in the memory. Every id is derived from the cause, so a replay makes the same ones.
+Theory of operation. One fact is one *turn*. What was due before it happens first, each timer at its own time, so that
+it makes no difference when somebody looks at the clock. Then the rules that listen to the fact are tested against what
+was known *before* it; the memory takes it in; the machines (panel, access, calendar) say what it means, local outputs
+first; then the rules that held act, and every fact the machines made is offered to the rules in turn.
+
+A device that says again what it said before changes nothing. State the broker kept (`retained`) is remembered and fires
+no rule; a message that came again (`redelivered`) may still open an incident, but its pulses are withheld; one that was
+overtaken (`late`) may raise an alarm and leaves no trace in the memory. Every id is derived from the cause, so a replay
+makes the same ones; what the engine itself made (`MadeEvent`) is known already when the log brings it back.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from rules import ids
-from rules.actions import Action, Append, Note, Pulse, SaveClip, SetLevel, TakeStill, WakeMe
-from rules.conditions import Moment, Test, compile_all
-from rules.document.rule import OpenIncident, Rule
-from rules.document.rule import SaveClip as SaveClipRule
+from rules.access.access import Access
+from rules.actions import Action, WakeMe
+from rules.calendar.calendar import Calendar
+from rules.casebook import Casebook
+from rules.commands import Commands
 from rules.document.site import Site
-from rules.events import (
-    Boot,
-    CommandDecided,
-    CommandReceived,
-    DeviceEvent,
-    EffectCommanded,
-    EffectExpired,
-    Event,
-    TimePassed,
-)
+from rules.events import Boot, ClockStepped, CommandReceived, DeviceEvent, EngineFailed, Event, TimePassed
 from rules.incidents import Entry
-from rules.phrase import fill
-from rules.state import Known, Level, State, dump, parse
+from rules.inputs import said
+from rules.outputs import Outputs
+from rules.panel.panel import Panel
+from rules.rulebook.rulebook import Rulebook
+from rules.state import State, dump, parse
+from rules.timers import Timers
+from rules.turn import Turn, Why
 
-# What each kind of event says about its device's state.
-_STATES = {
-    "contact.opened": "open",
-    "contact.closed": "closed",
-    "motion.started": "on",
-    "motion.ended": "off",
-    "tamper.opened": "open",
-    "tamper.closed": "closed",
-}
-_SECOND = 1_000_000
-# Footage older than the ring cannot be had; a siren that was not reached for a minute is worth trying no longer than it
-# would have sounded.
-CLIP_NOT_AFTER = 20 * _SECOND
-LEVEL_NOT_AFTER = 60 * _SECOND
-PULSE_NOT_AFTER = 5 * _SECOND
-REMEMBERED_INCIDENTS = 1000
+_INPUTS = (DeviceEvent, CommandReceived, TimePassed, Boot, ClockStepped, EngineFailed)
+_FAILURES_TOGETHER = 300_000_000  # µs
 
 
 class Engine:
-    """One site's decisions. `origin` is the gateway's id: it signs the entries the engine makes."""
+    """One site's decisions. `origin` is the gateway's id: it signs the entries the engine makes. `trace` says of the
+    last step what was decided and why."""
 
     def __init__(self, *, site: Site, site_sha256: str, origin: str, state: State | None = None) -> None:
         self._site = site
         self._sha256 = site_sha256
-        self._origin = origin
-        self._state = state or State()
-        self._index: dict[tuple[str, str], list[tuple[Rule, Test]]] = {}
-        timetables = site.timetables()
-        for rule in site.rules:
-            key = (rule.when.event, rule.when.device)
-            self._index.setdefault(key, []).append((rule, compile_all(rule.if_, timetables)))
+        self._state = state = state or State()
+        self._timers = timers = Timers(state.timers)
+        self._outputs = outputs = Outputs(levels=state.levels, timers=timers)
+        self._casebook = casebook = Casebook(incidents=state.incidents, origin=origin)
+        self._panel = panel = Panel(site=site, memory=state.panel, timers=timers, outputs=outputs, casebook=casebook)
+        self._access = Access(
+            site=site, memory=state.access, timers=timers, outputs=outputs, casebook=casebook, panel=panel
+        )
+        self._calendar = Calendar(site=site, memory=state.calendar, timers=timers, panel=panel)
+        self._rulebook = Rulebook(
+            site=site, state=state, timers=timers, outputs=outputs, casebook=casebook, panel=panel
+        )
+        self._commands = Commands(site=site, outputs=outputs, panel=panel, access=self._access)
+        self.trace: list[Why] = []
+        self.lapsing: str | None = None  # the timer being decided: which one it was, should that fail
 
     @classmethod
     def restore(cls, data: bytes, *, site: Site, site_sha256: str, origin: str) -> Engine:
         """An engine that goes on where the snapshot was taken. A changed site keeps what still has a device."""
         state, made_under = parse(data)
         if made_under != site_sha256:
-            known = {device.id for device in site.devices}
-            state.devices = {name: value for name, value in state.devices.items() if name.partition("/")[0] in known}
-            state.last_seen = {name: at for name, at in state.last_seen.items() if name.partition(" ")[2] in known}
-            outputs = {device.id for device in site.devices if device.type in ("siren", "output")}
-            state.levels = {name: level for name, level in state.levels.items() if name in outputs}
+            state.fit(site)
         return cls(site=site, site_sha256=site_sha256, origin=origin, state=state)
 
     def snapshot(self) -> bytes:
@@ -81,299 +72,157 @@ class Engine:
 
     def next_wake(self) -> int | None:
         """The earliest gateway time (µs) the engine wants to be woken at."""
-        return min((level.until for level in self._state.levels.values() if level.until is not None), default=None)
+        return self._timers.next()
+
+    @property
+    def state(self) -> State:
+        """Everything it remembers; to be read only."""
+        return self._state
+
+    def describe(self, what: str, name: str) -> dict[str, Any]:
+        """Everything that decides what a `zone` or a `door` does now, as plain data; empty when there is none."""
+        return self._panel.describe(name) if what == "zone" else self._access.describe(name) if what == "door" else {}
+
+    def ask(self, rule: str, fact: Event) -> list[str]:
+        """Why this rule would act on the fact now, or why not: a line for each thing that decides. Changes nothing."""
+        return self._rulebook.explain(rule, fact, self._turn(fact))
 
     def step(self, fact: Event | Entry) -> list[Action]:
         """Decide what follows from one fact. Deterministic: same history, same actions, same ids."""
-        if isinstance(fact, Entry):
-            self._learn_entry(fact)
-            return []
         state = self._state
+        self.trace = []
+        if isinstance(fact, Entry):
+            self._casebook.learn(fact, gt=state.gt)
+            return []
+        if not isinstance(fact, _INPUTS):
+            return []  # nothing is decided by it, or the engine itself made it and the log brought it back
+        wake_before = self._timers.next()
+        actions: list[Action] = []
+        if isinstance(fact, EngineFailed):  # it waits for no deadline: one of them may be what fails
+            self.give_up(fact.timer)
+        else:
+            if isinstance(fact, Boot):
+                if fact.off_time is not None:  # first what was due while it still ran
+                    actions = self._lapse(fact, until=fact.gt - fact.off_time)
+                self._rulebook.resume(fact)
+                self._panel.starting(fact)
+                self._calendar.starting(fact)
+            actions += self._lapse(fact, until=fact.gt)
         state.gt = max(state.gt, fact.gt)
-        wake_before = self.next_wake()
+        turn = self._turn(fact)
+        self._rulebook.begin(turn)
         match fact:
             case DeviceEvent():
-                actions = self._device(fact)
-            case TimePassed():
-                actions = self._lapse(fact)
-            case Boot():
-                actions = self._boot(fact)
+                self._device(turn, fact)
             case CommandReceived():
-                actions = self._command(fact)
+                self._commands.take(turn, fact)
+            case Boot():
+                self._outputs.boot(turn, off_time=fact.off_time)
+                self._panel.boot(turn, fact)
+                self._access.boot(turn, fact)
+                self._calendar.look(turn, fact)
+            case ClockStepped():
+                self._calendar.look(turn, fact)
+                self._access.look(turn)
+            case EngineFailed():
+                self._failed(turn, fact)
             case _:
-                return []
-        wake = self.next_wake()
+                pass
+        self._calendar.tick(turn, fact)
+        self._access.tick(turn)
+        self._tell_rules(turn)
+        actions += turn.actions
+        wake = self._timers.next()
         # After a start no timer runs yet, and one that rang too early has nothing left to wait for.
         if wake is not None and (wake != wake_before or isinstance(fact, Boot | TimePassed)):
             actions.append(WakeMe(at=wake))
         return actions
 
-    # --- devices and rules ---------------------------------------------------------------------------------------
+    def give_up(self, timer: str | None) -> None:
+        """Forget a deadline that cannot be decided, so that what comes after it can."""
+        if timer is not None:
+            self._timers.cancel(timer)
 
-    def _device(self, event: DeviceEvent) -> list[Action]:
-        state = self._state
-        value = _STATES.get(event.kind)
-        if event.kind == "output.reported":
-            value = "on" if getattr(event, "on") else "off"  # noqa: B009 - narrowed by kind, not by class
-        slot = f"{event.device}/tamper" if event.kind.startswith("tamper.") else event.device
-        edge = event.delivery != "retained" and (
-            value is None or event.delivery == "late" or state.devices.get(slot) != value
+    def _failed(self, turn: Turn, fact: EngineFailed) -> None:
+        """What could not be decided may have been an alarm: somebody must look."""
+        what = f"the deadline {fact.timer}" if fact.timer is not None else f"{fact.told} of {fact.of or 'the gateway'}"
+        site = self._site.site
+        self._casebook.open(
+            turn,
+            "engine",
+            by="Nightporter",
+            group=_FAILURES_TOGETHER,
+            again={"event": fact.id, "text": f"Not decided: {what}"},
+            title=f"Nightporter could not decide {what}: look there yourself",
+            severity="high",
+            site=site.id,
+            site_name=site.name,
+            trigger=fact.id,
         )
-        moment = Moment(state, event.gt, event.wall)
-        holding = [rule for rule, test in self._index.get((event.kind, event.device), ()) if edge and test(moment)]
-        if value is not None and event.delivery != "late":
-            state.devices[slot] = value
+
+    def _turn(self, fact: Event) -> Turn:
+        live = not isinstance(fact, DeviceEvent) or fact.delivery == "live"
+        return Turn(
+            cause=fact.id, seed=fact.id, gt=fact.gt, wall=fact.wall, clock=fact.clock, trace=self.trace, live=live
+        )
+
+    def _device(self, turn: Turn, event: DeviceEvent) -> None:
+        state = self._state
+        what = said(event)
+        edge = event.delivery != "retained" and (
+            what is None or event.delivery == "late" or state.devices.get(what[0]) != what[1]
+        )
+        matched = self._rulebook.matching(event, turn) if edge else []
+        if what is not None and event.delivery != "late":
+            state.devices[what[0]] = what[1]
         if event.delivery in ("live", "redelivered"):
             state.last_seen[f"{event.kind} {event.device}"] = event.gt
-        return [action for rule in holding for action in self._fire(rule, event)]
+        self._panel.sense(turn, event)
+        self._access.sense(turn, event)
+        self._calendar.sense(turn, event)
+        self._rulebook.sense(turn, event, event.delivery)
+        self._rulebook.fire(turn, matched, event)
 
-    def _fire(self, rule: Rule, event: DeviceEvent) -> list[Action]:
+    def _lapse(self, fact: Event, *, until: int) -> list[Action]:
+        """What ended at gateway time `until` or before it, each at its own time; decided because of this fact."""
         actions: list[Action] = []
-        incident: str | None = None
-        for ordinal, then in enumerate(rule.then):
-            if then.command is not None:
-                command = then.command
-                actions += self._hold(
-                    action=ids.derived(event.id, rule.id, ordinal),
-                    cause=event,
-                    rule=rule.id,
-                    device=command.device,
-                    value=command.value,
-                    duration=command.duration,
-                )
-            elif then.open_incident is not None:
-                incident, entries = self._open(rule, then.open_incident, event)
-                actions += entries
-            elif then.pulse is not None:
-                actions += self._pulse(ids.derived(event.id, rule.id, ordinal), rule.id, then.pulse.device, event)
-        for ordinal, then in enumerate(rule.then):
-            if then.save_clip is not None and incident is not None:
-                actions += self._keep(rule, ordinal, then.save_clip, incident, event)
-        return actions
-
-    def _open(self, rule: Rule, opening: OpenIncident, event: DeviceEvent) -> tuple[str, list[Action]]:
-        for incident, known in self._state.incidents.items():
-            if known.rule == rule.id and not known.closed and event.gt - known.last < opening.group:
-                known.last = event.gt
-                evidence = {"event": event.id, "text": f"{event.kind} again: {self._name(event.device)}"}
-                return incident, [self._append("incident.evidence", incident, event, "again", evidence=evidence)]
-        incident = ids.derived(event.id, rule.id, "incident")
-        self._state.incidents[incident] = Known(lamport=0, rule=rule.id, last=event.gt)
-        self._forget_old_incidents()
-        policies = [then.notify.policy for then in rule.then if then.notify is not None]
-        title = fill(
-            opening.title,
-            {
-                "device.id": event.device,
-                "device.name": self._name(event.device),
-                "site.id": self._site.site.id,
-                "site.name": self._site.site.name,
-                "rule.id": rule.id,
-                "rule.name": rule.name,
-            },
-        )
-        body: dict[str, Any] = {
-            "title": title,
-            "severity": opening.severity,
-            "rule": rule.id,
-            "device": event.device,
-            "device_name": self._name(event.device),
-            "site": self._site.site.id,
-            "site_name": self._site.site.name,
-            "trigger": event.id,
-        }
-        if policies:
-            body["policy"] = policies[0]
-        return incident, [self._append("incident.opened", incident, event, "opened", by=rule.name, **body)]
-
-    def _keep(self, rule: Rule, ordinal: int, saving: SaveClipRule, incident: str, event: DeviceEvent) -> list[Action]:
-        actions: list[Action] = []
-        for camera in saving.cameras:
-            clip = ids.derived(event.id, rule.id, ordinal, "clip", camera)
-            still = ids.derived(event.id, rule.id, ordinal, "still", camera)
-            common: dict[str, Any] = {
-                "cause": event.id,
-                "rule": rule.id,
-                "incident": incident,
-                "camera": camera,
-                "at": event.gt,
-                "wall": event.wall,
-                "not_after": event.gt + CLIP_NOT_AFTER,
-            }
-            # The still goes first: it is the first picture that can be outside the building.
-            actions += [
-                TakeStill(id=still, still=still, **common),
-                SaveClip(id=clip, clip=clip, pre=saving.pre, post=saving.post, **common),
-                self._append("incident.evidence", incident, event, still, evidence={"still": still, "camera": camera}),
-                self._append("incident.evidence", incident, event, clip, evidence={"clip": clip, "camera": camera}),
-            ]
-        return actions
-
-    # --- outputs ---------------------------------------------------------------------------------------------------
-
-    def _hold(
-        self, *, action: str, cause: Event, rule: str, device: str, value: str, duration: int | None
-    ) -> list[Action]:
-        until = None if duration is None else cause.gt + duration
-        held = self._state.levels.get(device)
-        if (
-            held is not None
-            and held.value == value
-            and until is not None
-            and (held.until is None or held.until > until)
-        ):
-            until, duration = held.until, held.duration  # a second trigger prolongs, it never shortens
-        if value == "off" and until is None:
-            self._state.levels.pop(device, None)
-        else:
-            self._state.levels[device] = Level(action, rule, value, until, duration)
-        return self._set(action=action, cause=cause, rule=rule, device=device, value=value, until=until)
-
-    def _set(self, *, action: str, cause: Event, rule: str, device: str, value: str, until: int | None) -> list[Action]:
-        commanded = EffectCommanded(
-            id=ids.derived(cause.id, action, "commanded"),
-            gt=cause.gt,
-            wall=cause.wall,
-            clock=cause.clock,
-            cause=cause.id,
-            action=action,
-            device=device,
-            value=value,
-            rule=rule,
-            until=until,
-        )
-        if value == "off":  # silence is owed for as long as it takes
-            not_after = 2**62
-        else:
-            not_after = cause.gt + LEVEL_NOT_AFTER if until is None else until
-        level = SetLevel(
-            id=action, cause=cause.id, rule=rule, device=device, value=value, until=until, not_after=not_after
-        )
-        return [level, Note(event=commanded)]
-
-    def _pulse(self, action: str, rule: str, device: str, event: DeviceEvent) -> list[Action]:
-        header: dict[str, Any] = {"gt": event.gt, "wall": event.wall, "clock": event.clock, "cause": event.id}
-        if event.delivery != "live":  # it may have been done the first time: never twice
-            name = ids.derived(event.id, action, "expired")
-            return [Note(event=EffectExpired(id=name, action=action, device=device, reason="redelivered", **header))]
-        commanded = EffectCommanded(
-            id=ids.derived(event.id, action, "commanded"),
-            action=action,
-            device=device,
-            value="pulse",
-            rule=rule,
-            **header,
-        )
-        not_after = event.gt + PULSE_NOT_AFTER
-        return [
-            Pulse(id=action, cause=event.id, rule=rule, device=device, value="on", not_after=not_after),
-            Note(event=commanded),
-        ]
-
-    def _lapse(self, event: TimePassed) -> list[Action]:
-        actions: list[Action] = []
-        for device, level in sorted(self._state.levels.items()):
-            if level.until is not None and level.until <= event.gt:
-                opposite = "off" if level.value == "on" else "on"
-                action = ids.derived(level.action, "until")
-                actions += self._hold(
-                    action=action, cause=event, rule=level.rule, device=device, value=opposite, duration=None
-                )
-        return actions
-
-    def _boot(self, event: Boot) -> list[Action]:
-        """Levels are stated again; with an unknown time off a cut-off runs its full length again."""
-        actions: list[Action] = []
-        for device, level in sorted(self._state.levels.items()):
-            if level.until is not None and event.off_time is None and level.duration is not None:
-                level.until = event.gt + level.duration
-            if level.until is None or level.until > event.gt:
-                actions += self._set(
-                    action=level.action,
-                    cause=event,
-                    rule=level.rule,
-                    device=device,
-                    value=level.value,
-                    until=level.until,
-                )
-        return actions + self._lapse(TimePassed(id=event.id, gt=event.gt, wall=event.wall, clock=event.clock))
-
-    # --- people ------------------------------------------------------------------------------------------------------
-
-    def _command(self, event: CommandReceived) -> list[Action]:
-        """`silence` switches a siren off. What lowers protection needs a proof this version cannot check, and any other
-        output may hold a door."""
-        device = self._site.device(event.args.get("device", ""))
-        if event.name != "silence":
-            return [self._decided(event, "refused", f"{event.name} is not a command this gateway takes from a relay")]
-        if device is None or device.type != "siren":
-            return [self._decided(event, "refused", "name a siren of this site as `device`")]
-        held = self._hold(
-            action=ids.derived(event.id, "silence"),
-            cause=event,
-            rule=f"command by {event.actor}",
-            device=device.id,
-            value="off",
-            duration=None,
-        )
-        return [*held, self._decided(event, "done", f"{device.title} told to be silent")]
-
-    def _decided(self, event: CommandReceived, state: str, reason: str) -> Note:
-        return Note(
-            event=CommandDecided(
-                id=ids.derived(event.id, "decided"),
-                gt=event.gt,
-                wall=event.wall,
-                clock=event.clock,
-                cause=event.id,
-                command=event.command,
-                state="done" if state == "done" else "refused",
-                reason=reason,
+        wall = fact.wall - fact.step if isinstance(fact, ClockStepped) else fact.wall  # by the clock as it was then
+        while (ended := self._timers.take(until)) is not None:
+            key, timer = ended
+            self.lapsing = key
+            self._state.gt = max(self._state.gt, timer.at)
+            turn = Turn(
+                cause=timer.cause,
+                seed=f"{timer.cause} {key} {timer.at}",
+                gt=timer.at,
+                wall=wall - (fact.gt - timer.at),
+                clock=fact.clock,
+                trace=self.trace,
             )
-        )
+            machine, what, subject = key.split(" ", 2)
+            if machine == "level":
+                self._outputs.lapse(turn, subject)
+            elif machine == "panel":
+                self._panel.lapse(turn, what, subject)
+            elif machine == "access":
+                self._access.lapse(turn, what, subject)
+            elif machine == "calendar":
+                self._calendar.lapse(turn, what, subject)
+            else:
+                self._rulebook.lapse(turn, what, subject)
+            self._tell_rules(turn)
+            actions += turn.actions
+        self.lapsing = None
+        return actions
 
-    # --- incidents ---------------------------------------------------------------------------------------------------
-
-    def _append(
-        self, kind: str, incident: str, event: Event, what: str, *, by: str = "Nightporter", **body: Any
-    ) -> Append:
-        known = self._state.incidents[incident]
-        known.lamport += 1
-        entry = Entry(
-            id=ids.derived(event.id, incident, kind, what),
-            kind=kind,
-            incident=incident,
-            lamport=known.lamport,
-            origin=self._origin,
-            wall=event.wall,
-            by=by,
-            clock=event.clock,
-            gt=event.gt,
-            cause=event.id,
-            body=body,
-        )
-        return Append(entry=entry)
-
-    def _learn_entry(self, entry: Entry) -> None:
-        """Somebody else acted: count on from there, and stop grouping into what is resolved."""
-        known = self._state.incidents.get(entry.incident)
-        if known is None:
-            known = Known(lamport=0, rule=None, last=self._state.gt)
-            self._state.incidents[entry.incident] = known
-            self._forget_old_incidents()
-        known.lamport = max(known.lamport, entry.lamport)
-        if entry.kind == "incident.merged":
-            known.resolved = 2**62  # for good
-        elif entry.kind == "incident.resolved":
-            known.resolved = max(known.resolved, entry.lamport)
-        elif entry.kind == "incident.reopened":
-            known.reopened = max(known.reopened, entry.lamport)
-
-    def _forget_old_incidents(self) -> None:
-        incidents = self._state.incidents
-        while len(incidents) > REMEMBERED_INCIDENTS:
-            del incidents[next(iter(incidents))]
-
-    def _name(self, device: str) -> str:
-        found = self._site.device(device)
-        return found.title if found else device
+    def _tell_rules(self, turn: Turn) -> None:
+        """Offer what the machines made to the rules, and what follows from that, until nothing is new."""
+        told = 0
+        while told < len(turn.made):
+            fact = turn.made[told]
+            told += 1
+            self._calendar.hear(turn, fact)
+            matched = self._rulebook.matching(fact, turn)
+            self._state.last_seen[f"{fact.kind} {fact.about}"] = fact.gt
+            self._rulebook.sense(turn, fact)
+            self._rulebook.fire(turn, matched, fact)

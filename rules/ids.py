@@ -6,6 +6,9 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
+# A UUID's variant is two bits, 10, above two bits of the value (RFC 9562, section 4.1).
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
 
 def _stamp(value: int, version: int) -> str:
     value &= ~(0xF << 76) & ~(0x3 << 62)
@@ -24,5 +27,6 @@ def time_ordered(*, wall: int, random: bytes) -> str:
 
 def derived(*parts: str | int) -> str:
     """A UUIDv8 from the SHA-256 of its parts: cause id, maker, ordinal. Same parts, same id, for ever."""
-    material = "\x1f".join(str(part) for part in parts).encode()
-    return _stamp(int.from_bytes(hashlib.sha256(material).digest()[:16]), 8)
+    # By slices of the hexadecimal text: going through UUID takes twice as long, and every fact has one of these.
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"

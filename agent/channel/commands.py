@@ -2,7 +2,10 @@
 
 Theory of operation: a command's event id is derived from its own id, so one that is sent again is found in the log and
 gets the outcome it had. It is decided one at a time, whatever the connection does meanwhile; the answer goes out on the
-connection there is then, and again when the relay asks again. A proof never leaves this module.
+connection there is then, and again when the relay asks again.
+
+A proof is the digits of a person's code. It becomes a digest the moment it arrives, and only where `digest` is given:
+from the relay on this box. From any other relay it is dropped unread, and what needs one is refused.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Literal
 
 import structlog
 
 from agent.clock import Clock, wall_now
+from agent.config.pepper import NotACredential
 from agent.errors import AgentError
 from agent.intake import Intake
 from agent.store.database import Database
@@ -42,21 +47,25 @@ class Commands:
         clock: Clock,
         database: Database,
         reply: Callable[[wire.Outcome], Awaitable[None]],
+        digest: Callable[[str], str] | None = None,
         patience: float = PATIENCE,
     ) -> None:
+        """`digest` makes digests of codes, for a relay whose people stand in the building."""
         self._outlet = outlet
         self._intake = intake
         self._clock = clock
         self._database = database
         self._reply = reply
+        self._digest = digest
         self._patience = patience
         # Full: a command is refused as "busy" at once; a person can press again.
-        self._queue: asyncio.Queue[wire.Command] = asyncio.Queue(MOST_WAITING)
+        self._queue: asyncio.Queue[tuple[wire.Command, str | None]] = asyncio.Queue(MOST_WAITING)
         self._under_way: set[str] = set()
         self._known: OrderedDict[str, wire.Outcome] = OrderedDict()
 
     async def take(self, command: wire.Command) -> None:
         """Queue it, or answer at once."""
+        command, digest = self._without_proof(command)
         if command.id in self._under_way:
             return  # it was sent again; one answer will do
         known = self._known.get(command.id)
@@ -67,7 +76,7 @@ class Commands:
             await self._reply(_outcome(command, "refused", "the command is longer than any command is"))
             return
         try:
-            self._queue.put_nowait(command)
+            self._queue.put_nowait((command, digest))
         except asyncio.QueueFull:
             await self._reply(_outcome(command, "refused", "busy: too many commands at once, try again"))
             return
@@ -76,9 +85,9 @@ class Commands:
     async def run(self) -> None:
         """Decide until cancelled."""
         while True:
-            command = await self._queue.get()
+            command, digest = await self._queue.get()
             try:
-                became = await self._decide(command)
+                became = await self._decide(command, digest)
             except AgentError as error:
                 became = _outcome(command, "failed", str(error))
             else:
@@ -88,7 +97,19 @@ class Commands:
             log.info("channel.command", outlet=self._outlet, command=command.id, name=command.name, state=became.state)
             await self._reply(became)
 
-    async def _decide(self, command: wire.Command) -> wire.Outcome:
+    def _without_proof(self, command: wire.Command) -> tuple[wire.Command, str | None]:
+        """The command as everything else may see it, and the digest of the digits it came with. What is no code is no
+        proof."""
+        proof = command.proof
+        if proof is None:
+            return command, None
+        digest = None
+        if self._digest is not None:
+            with suppress(NotACredential):
+                digest = self._digest(proof.get("pin", ""))
+        return command.model_copy(update={"proof": None}), digest
+
+    async def _decide(self, command: wire.Command, digest: str | None) -> wire.Outcome:
         event = ids.derived("command", self._outlet, command.id)
         before = await outcome(self._database, event)
         if before is not None:
@@ -102,6 +123,7 @@ class Commands:
             args=command.args,
             actor=command.actor,
             outlet=self._outlet,
+            digest=digest,
         )
         try:
             async with asyncio.timeout(self._patience):

@@ -61,11 +61,13 @@ class RelayChannel:
         states: Callable[[], Mapping[str, wire.OutletState]],
         questions: Mapping[str, Question],
         heard: Callable[[], None] = lambda: None,
+        digest: Callable[[str], str] | None = None,
         heartbeat: float = HEARTBEAT,
         ceiling: float | None = None,
     ) -> None:
         """`name` is the outlet's; `states` are all outlets as a heartbeat tells them; `heard` is called when the relay
-        answered after it had not (the outlet's `nudge`)."""
+        answered after it had not (the outlet's `nudge`); `digest` makes digests of codes, which only the relay on this
+        box may bring: with a `url` it is not used."""
         self.name = f"channel.{name}"
         self._outlet = name
         self._peer = Peer.of(name=name, url=url, identity=identity, socket=socket)
@@ -81,7 +83,14 @@ class RelayChannel:
         self._unlogged: deque[bytes] = deque(maxlen=_UNLOGGED_KEPT)
         self._something_unlogged = asyncio.Event()
         self._questions = Questions(known=questions)
-        self._commands = Commands(outlet=name, intake=intake, clock=clock, database=database, reply=self._say)
+        self._commands = Commands(
+            outlet=name,
+            intake=intake,
+            clock=clock,
+            database=database,
+            reply=self._say,
+            digest=digest if socket is not None else None,
+        )
         self._entries = EntriesDown(outlet=name, intake=intake, cursors=cursors, database=database, pull=self._say)
 
     @property

@@ -39,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
                   "nightporter agent secret set cam-lobby < value.txt")  # fmt: skip
     secret.add_argument("action", choices=["set"])
     secret.add_argument("name")
+    code = verb("code", "Print the digest of a code or card, as the site document has it: digits are kept nowhere. "
+                "It asks twice without showing them, or reads one line from standard input.",
+                "nightporter agent code --config agent.yaml")  # fmt: skip
+    code.add_argument("--card", action="store_true", help="the number of a card, not the digits of a code")
     return parser
 
 
@@ -53,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
         "check": verbs.check,
         "status": verbs.status,
         "secret": verbs.secret,
+        "code": verbs.code,
     }
     return guarded(lambda: actions[arguments.verb](arguments))
 

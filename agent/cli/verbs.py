@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK, EX_TEMPFAIL, EX_USAGE
+from agent.cli.credentials import ask
 from agent.config.load import Secrets, load_config, load_site_file
+from agent.config.pepper import NotACredential
+from agent.config.secrets import PEPPER
+from agent.errors import ConfigError
 
 
 def _until_told(main: object) -> None:
@@ -67,6 +71,11 @@ def check(arguments: argparse.Namespace) -> int:
         for device in site.devices:
             if device.rtsp is not None and device.rtsp.password is not None:
                 secrets.get(device.rtsp.password.secret)
+        if site.has_digests and not secrets.has_pepper:
+            raise ConfigError(
+                f"{arguments.site} has digests of codes or cards, and this gateway has no pepper they could be made "
+                f"with: put the secret {PEPPER} back, or make them anew with: nightporter agent code"
+            )
         print(f"{arguments.site}: good ({len(site.devices)} devices, {len(site.rules)} rules)")
     return EX_OK
 
@@ -98,4 +107,20 @@ def secret(arguments: argparse.Namespace) -> int:
         return EX_USAGE
     Secrets(directory=config.paths.secrets).set(arguments.name, value)
     print(f"secret {arguments.name} is set; a running agent uses it from its next start")
+    return EX_OK
+
+
+def code(arguments: argparse.Namespace) -> int:
+    """The digest of a code or card, for the site document."""
+    config = load_config(Path(arguments.config))
+    given = ask(card=arguments.card)
+    if given is None:
+        return EX_USAGE
+    pepper = Secrets(directory=config.paths.secrets).pepper()
+    try:
+        digest = pepper.card(given) if arguments.card else pepper.code(given)
+    except NotACredential as error:
+        print(error, file=sys.stderr)
+        return EX_USAGE
+    print(f"{{digest: {digest}}}")
     return EX_OK

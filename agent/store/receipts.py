@@ -16,7 +16,8 @@ KEPT = 1000
 
 
 class Receipt(NamedTuple):
-    """A message as the broker numbers it, and the SHA-256 of its topic and payload."""
+    """A message as the broker numbers it, and a digest of its topic and payload: SHA-256, or, where a code may be in
+    it, keyed with the gateway's pepper, which is not in this store."""
 
     packet_id: int
     digest: bytes

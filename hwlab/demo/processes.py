@@ -15,7 +15,7 @@ from hwlab.child import Child
 from hwlab.demo.estate import COMMAND, Estate
 from hwlab.errors import LabError, NotReady
 
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0  # a second is usual; on a machine busy with other things those that stand back wait longest
 # The standing the shipped units give on a gateway (CPUWeight: core 1000, relay 100, media worker 50) as nice values,
 # each step of which is about a quarter (sched(7)). The cloud relay is a machine of its own and stands back for nobody.
 _NICE = {"box": 10, "media": 13}
@@ -28,7 +28,8 @@ class Process:
         self.name = name
         self.ready_seconds = 0.0
         self._notify = directory / f"{name}.notify"
-        self._child = Child(name=name, argv=[*COMMAND, *words], log_file=directory / f"{name}.log", nice=_NICE.get(name, 0))
+        log_file = directory / f"{name}.log"
+        self._child = Child(name=name, argv=[*COMMAND, *words], log_file=log_file, nice=_NICE.get(name, 0))
 
     @property
     def pid(self) -> int | None:

@@ -78,7 +78,8 @@ def _problem(detail: Any, path: Path, of_key: bool, places: Places, model: type[
     elif kind == "string_too_long":
         message = f"this has at most {context['max_length']} characters"
     elif kind == "too_short":
-        message = "this list needs an item"
+        least = context["min_length"]
+        message = "this list needs an item" if least == 1 else f"this list needs at least {least} items"
     elif kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         message = f"{_show(detail['input'])} is out of range: it must be {bound}"

@@ -22,6 +22,7 @@ class Event:
 
     kind: ClassVar[str]
     lane: ClassVar[Lane | None] = "P1"
+    subject_field: ClassVar[str] = ""
 
     id: str
     gt: int
@@ -29,11 +30,28 @@ class Event:
     clock: Clock = "synced"
     cause: str | None = None
 
+    @property
+    def about(self) -> str:
+        """What it is about, as rules select it: the value of `subject_field`; "" when it is about the gateway."""
+        return str(getattr(self, self.subject_field)) if self.subject_field else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceEvent(Event):
     """A fact told by one device of the site document. `n` is the device's own message counter, where it has one."""
 
+    subject_field: ClassVar[str] = "device"
+
     device: str
     delivery: Delivery = "live"
     n: int | None = None
+
+    @property
+    def about(self) -> str:
+        """The device; asked of every message, so without looking up which field it is."""
+        return self.device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeEvent(Event):
+    """A fact the engine made of others: rules may listen to it, a replay makes it anew, and it is never stepped."""

@@ -10,7 +10,8 @@ from rules.events.base import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandReceived(Event):
-    """A person asked for something through a relay. Proof of the person was checked and is not kept."""
+    """A person asked for something through a relay. `digest` is the HMAC (hex) of the code they proved themselves with,
+    where that relay may bring one; the digits are kept nowhere."""
 
     kind: ClassVar[str] = "command.received"
     command: str
@@ -18,6 +19,7 @@ class CommandReceived(Event):
     args: dict[str, str]
     actor: str
     outlet: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,19 @@ class LogGap(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFailed(Event):
+    """A fault of the program: a fact could not be decided and was put aside (`fact` is its id, `told` its kind, `of`
+    what it was about), or a deadline that had passed was given up (`timer` is its key). Everything else went on."""
+
+    kind: ClassVar[str] = "engine.failed"
+    reason: str
+    fact: str | None = None
+    told: str | None = None
+    of: str | None = None
+    timer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutletLost(Event):
     """A follower of the log outside (a relay) cannot be reached; what is meant for it waits."""
 

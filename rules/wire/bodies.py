@@ -1,7 +1,7 @@
 """What each kind of incident entry adds to the four fields every entry has.
 
 Read tolerantly: what a fold or a page relies on has the right type, everything else is kept and ignored. The closed
-sets (`severity`, `state`) bind what is sent; a word from a newer peer is still read.
+sets (`severity`, `state`, `reason`) bind what is sent; a word from a newer peer is still read.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rules.incidents import SEVERITIES
+from rules.incidents import REASONS, SEVERITIES
 from rules.wire.message import Count, Moment
 
 _Text = Annotated[str, Field(max_length=4000)]
 _Short = Annotated[str, Field(max_length=400)]
 _Severity = Annotated[str, Field(max_length=40, json_schema_extra={"enum": list(SEVERITIES), "x-open": True})]
+_Reason = Annotated[str, Field(max_length=40, json_schema_extra={"enum": list(REASONS), "x-open": True})]
 _Sent = Annotated[str, Field(max_length=40, json_schema_extra={"enum": ["sent", "failed"], "x-open": True})]
 
 
@@ -33,7 +34,8 @@ class Body(BaseModel):
 
 
 class Opened(Body):
-    """Something happened; `trigger` is the event it happened in, `policy` who shall be told (a relay's own name)."""
+    """Something happened; `trigger` is the event it happened in, `policy` who shall be told (a relay's own name).
+    `covert`: nobody in the building may learn of it. `split_from` is the incident it was a part of."""
 
     title: _Short
     severity: _Severity
@@ -44,6 +46,9 @@ class Opened(Body):
     site: _Short | None = None
     site_name: _Short | None = None
     trigger: _Short | None = None
+    partition: _Short | None = None
+    covert: bool | None = None
+    split_from: _Short | None = None
 
 
 class Evidence(BaseModel):
@@ -58,9 +63,10 @@ class Evidence(BaseModel):
 
 
 class EvidenceAdded(Body):
-    """There is more to see; nobody is told again."""
+    """There is more to see; nobody is told again. `moved_from` is the incident whose evidence it was."""
 
     evidence: Evidence
+    moved_from: _Short | None = None
 
 
 class Acknowledged(Body):
@@ -88,9 +94,10 @@ class Notified(Body):
 
 
 class Resolved(Body):
-    """It is over; a further trigger opens a new incident."""
+    """It is over, and was what `reason` says; a further trigger opens a new incident."""
 
     note: _Text | None = None
+    reason: _Reason | None = None
 
 
 class Reopened(Body):
@@ -106,6 +113,56 @@ class Merged(Body):
     note: _Text | None = None
 
 
+class Started(Body):
+    """Somebody works on it."""
+
+    note: _Text | None = None
+
+
+class Closed(Body):
+    """It was resolved and is filed; `reason`, when given, corrects the one it was resolved with."""
+
+    note: _Text | None = None
+    reason: _Reason | None = None
+
+
+class Assigned(Body):
+    """It is `to` this one now (a name to read; `person` is the account), whoever had it before."""
+
+    to: _Short
+    person: _Short | None = None
+    note: _Text | None = None
+
+
+class Unassigned(Body):
+    """It is nobody's in particular."""
+
+    note: _Text | None = None
+
+
+class Cancelled(Body):
+    """The panel was disarmed soon after the alarm. It still waits for somebody to say what it was."""
+
+    note: _Text | None = None
+
+
+class Joined(Body):
+    """Another incident, `source`, was merged into this one; its evidence comes with entries of its own."""
+
+    source: _Short
+    title: _Short | None = None
+    note: _Text | None = None
+
+
+class Split(Body):
+    """A part of it is an incident of its own, `into`: this evidence belongs there and no longer here."""
+
+    into: _Short
+    evidence: list[Evidence] | None = None
+    title: _Short | None = None
+    note: _Text | None = None
+
+
 BODIES: dict[str, type[Body]] = {
     "incident.opened": Opened,
     "incident.evidence": EvidenceAdded,
@@ -115,5 +172,12 @@ BODIES: dict[str, type[Body]] = {
     "incident.resolved": Resolved,
     "incident.reopened": Reopened,
     "incident.merged": Merged,
+    "incident.started": Started,
+    "incident.closed": Closed,
+    "incident.assigned": Assigned,
+    "incident.unassigned": Unassigned,
+    "incident.cancelled": Cancelled,
+    "incident.joined": Joined,
+    "incident.split": Split,
 }
 HEAD = ("incident", "lamport", "origin", "by")

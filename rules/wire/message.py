@@ -29,7 +29,7 @@ _WORDS = frozenset({
     "title", "severity", "rule", "policy", "device", "device_name", "site", "site_name", "trigger", "evidence",
     "clip", "still", "event", "camera", "text", "note", "until", "channel", "recipient", "attempt",
     "possibly_repeated", "into", "incident", "lamport", "origin", "by", "hello", "heartbeat", "pull", "outcome",
-    "answer", "entries", "unlogged",
+    "answer", "entries", "unlogged", "partition", "covert", "split_from", "moved_from", "person", "source",
 })
 # fmt: on
 

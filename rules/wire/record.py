@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from rules.errors import WireError
 from rules.events import EVENTS, Event
 from rules.incidents import ENTRY_KINDS, Entry
+from rules.quick import quicken
 from rules.wire.bodies import BODIES, HEAD, Body
 from rules.wire.limits import MAX_RECORD_BYTES
 from rules.wire.message import Count, Moment, Uuid, complaint
@@ -32,6 +33,9 @@ class Record:
     cause: str | None
     body: dict[str, Any]
     data: bytes
+
+
+quicken(Record)
 
 
 class _Envelope(BaseModel):

@@ -131,7 +131,7 @@ async def test_acknowledge_in_the_cloud_reaches_the_gateway_and_the_box(tmp_path
             while _rows(box_db, "SELECT state FROM incident") != [("acknowledged",)]:
                 await asyncio.sleep(0.02)
             assert _rows(agent_db, "SELECT count(*) FROM log WHERE kind = 'incident.acknowledged'") == [(1,)]
-            await cloud.act(incident, "resolve")
+            await cloud.act(incident, "resolve", reason="test")
             while _rows(box_db, "SELECT state FROM incident") != [("resolved",)]:
                 await asyncio.sleep(0.02)
         at_cloud = _rows(estate.cloud / "data" / "relay.db", "SELECT data FROM entry WHERE kind LIKE '%acknowledged'")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from agent.clock import Clock
 from agent.errors import StoreError
 from agent.intake import Input, Intake
 from agent.journal import Journal
+from agent.keeper import Keeper
 from agent.pipeline import Effects, Pipeline
 from agent.recovery import restore
 from agent.store.log import Row
@@ -86,7 +88,7 @@ class Rig:
     store: Store
     clock: Clock
     intake: Intake
-    engine: Engine
+    keeper: Keeper
     journal: Journal
     pipeline: Pipeline
     transactions: Transactions
@@ -94,6 +96,11 @@ class Rig:
     outputs: list[SetLevel | Pulse] = field(default_factory=list)
     media: list[SaveClip | TakeStill] = field(default_factory=list)
     unlogged: list[Row] = field(default_factory=list)
+
+    @property
+    def engine(self) -> Engine:
+        """The one in use."""
+        return self.keeper.engine
 
     def contact(
         self, *, opened: bool, n: int | None = None, delivery: Delivery = "live"
@@ -135,7 +142,9 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(folder: Path, patch: pytest.MonkeyPatch, *, document: str = SITE) -> AsyncIterator[Rig]:
+async def rig(
+    folder: Path, patch: pytest.MonkeyPatch, *, document: str = SITE, sha256: str = SITE_SHA
+) -> AsyncIterator[Rig]:
     """Open the store (again), restore the engine, and hand out all parts; close the store at the end."""
     store = await open_store(folder / "log.db", gateway=GATEWAY)
     steps: list[str] = []
@@ -156,22 +165,24 @@ async def rig(folder: Path, patch: pytest.MonkeyPatch, *, document: str = SITE) 
         media.append(action)
 
     try:
-        engine, _ = await restore(store, site=site(document), site_sha256=SITE_SHA, gateway=GATEWAY)
+        engine = (await restore(store, site=site(document), site_sha256=sha256, gateway=GATEWAY)).engine
+        again = partial(Engine.restore, site=site(document), site_sha256=sha256, origin=GATEWAY)
+        keeper = Keeper(engine=engine, restore=again)
         clock = Clock.start(last_gt=store.last_gt, off_time=store.off_time, at=store.opened)
         intake = Intake()
         journal = Journal(marker=folder / "marker")
         pipeline = Pipeline(
             intake=intake,
-            engine=engine,
+            keeper=keeper,
             store=store,
             clock=clock,
             effects=Effects(output=output, media=footage, unlogged=tell),
             journal=journal,
-            site_sha256=SITE_SHA,
+            site_sha256=sha256,
         )
         transactions = Transactions(store=store, steps=steps, patch=patch)
         yield Rig(
-            store, clock, intake, engine, journal, pipeline, transactions, steps, outputs, media, unlogged
+            store, clock, intake, keeper, journal, pipeline, transactions, steps, outputs, media, unlogged
         )
     finally:
         await store.database.close()

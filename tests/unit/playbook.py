@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from rules import ids, wire
 from rules.actions import Action, Append, Note, Pulse, SaveClip, SetLevel, TakeStill, WakeMe
 from rules.document import duration
-from rules.document.site import load_site
+from rules.document.site import Site, load_site
 from rules.engine import Engine
 from rules.events import (
     EVENTS,
@@ -110,7 +110,7 @@ class Playbook:
 
     def __init__(self, rules: str, *, at: str = "2026-01-14 22:30:00") -> None:
         self.text = site(rules)
-        self.site = load_site(self.text, "playbook.yaml")
+        self.site = self._load(rules)
         self.sha256 = "a" * 64
         self.engine = self._new()
         self.gt = 1_000 * SECOND
@@ -124,6 +124,12 @@ class Playbook:
         self._shadows: list[Engine] = [self._new()]
         self._from_log = self._new()
 
+    def _load(self, rules: str) -> Site:
+        return load_site(site(rules), "playbook.yaml")
+
+    def _restore(self, data: bytes) -> Engine:
+        return Engine.restore(data, site=self.site, site_sha256=self.sha256, origin=GATEWAY)
+
     def _new(self) -> Engine:
         return Engine(site=self.site, site_sha256=self.sha256, origin=GATEWAY)
 
@@ -131,7 +137,7 @@ class Playbook:
         assert self._stated or not self.actions, f"nobody said what follows from {self.last}: {self.said()}"
         fact = step(self)
         before = self.engine.snapshot()
-        self._shadows.append(Engine.restore(before, site=self.site, site_sha256=self.sha256, origin=GATEWAY))
+        self._shadows.append(self._restore(before))
         self.last, self._stated = fact, False
         self.actions = self.engine.step(fact)
         self._check_wire(fact)
@@ -150,9 +156,17 @@ class Playbook:
 
     def said(self) -> list[str]:
         """The actions of the last step, each as a line; a level's or pulse's own note goes without saying."""
+        return self.said_of()
+
+    def said_of(self) -> list[str]:
+        """A line for each action that is shown."""
+        return [self._say(action) for action in self.shown()]
+
+    def shown(self) -> list[Action]:
+        """The actions of the last step but the notes that go without saying."""
         covered = {action.id for action in self.actions if isinstance(action, SetLevel | Pulse)}
         return [
-            self._say(action)
+            action
             for action in self.actions
             if not (
                 isinstance(action, Note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 
 from agent.clock import Clock
 from agent.config.model import BrokerConfig
+from agent.config.pepper import Pepper
 from agent.devices.mqtt.adapter import MqttFamily
 from agent.devices.mqtt.connection import Connection, Received
 from agent.intake import Input, Intake
@@ -53,17 +55,18 @@ class Wire:
 class Core:
     """An adapter and the store behind it. `commit` is what the pipeline does with what it took."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, site: str = SITE, pepper: Pepper | None = None) -> None:
         self.store = store
         self.intake = Intake()
         self.family = MqttFamily(
             config=BrokerConfig(host="h", port=1),
             password=None,
             gateway="gw-1",
-            site=load_site(SITE, "site.yaml"),
+            site=load_site(site, "site.yaml"),
             intake=self.intake,
             database=store.database,
             clock=Clock.start(last_gt=0, off_time=None),
+            pepper=pepper,
         )
         self.wire = Wire(session_present=False)
 
@@ -115,10 +118,10 @@ class Core:
 
 
 @contextlib.asynccontextmanager
-async def core(folder: Path) -> AsyncIterator[Core]:
+async def core(folder: Path, *, site: str = SITE, pepper: Pepper | None = None) -> AsyncIterator[Core]:
     store = await open_store(folder / "log.db", gateway="gw-1")
     try:
-        yield Core(store)
+        yield Core(store, site, pepper)
     finally:
         await store.database.close()
 
@@ -346,3 +349,40 @@ async def test_qos_0_is_heard_without_acknowledgement(tmp_path: Path) -> None:
         await agent.hear(0, OPEN, qos=0)
         assert await agent.commit() == ["contact.opened live"]
         assert (wire.acked, await agent.kept()) == ([], [])
+
+
+KEYPAD = SITE + "  - {id: pad, type: keypad, mqtt: {topic: t/pad, code: code}}\n"
+PEPPER = Pepper.read("0f" * 32)
+
+
+async def test_no_plain_digest_of_a_code_is_kept_anywhere(tmp_path: Path) -> None:
+    """Ten thousand tries find four digits from a plain hash: the receipt is keyed with what is not in the store."""
+    async with core(tmp_path, site=KEYPAD, pepper=PEPPER) as agent:
+        wire = await agent.connect(session_present=False)
+        await agent.hear(1, {"code": "4711"}, topic="t/pad")
+        await agent.hear(2, OPEN)
+        await agent.write(await agent.take())
+        secret, plain = await receipts.load(agent.store.database, "broker")
+        assert wire.acked == []
+    guesses = {sha256(b't/pad\0{"code": "%04d"}' % n).digest() for n in range(10_000)}
+    assert secret.digest not in guesses
+    assert secret.digest == PEPPER.receipt(b't/pad\0{"code": "4711"}')
+    assert plain.digest == sha256(b't/door\0{"contact": false}').digest()
+    raw = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"4711" not in raw
+    assert not any(guess in raw for guess in guesses)
+    async with core(tmp_path, site=KEYPAD, pepper=PEPPER) as agent:
+        wire = await agent.connect(session_present=True)
+        await agent.hear(1, {"code": "4711"}, topic="t/pad", dup=True)
+        assert (wire.acked, await agent.commit()) == ([1], [])
+
+
+async def test_with_another_pepper_a_repeated_code_is_decided_as_repeated(tmp_path: Path) -> None:
+    async with core(tmp_path, site=KEYPAD, pepper=PEPPER) as agent:
+        await agent.connect(session_present=False)
+        await agent.hear(1, {"code": "4711"}, topic="t/pad")
+        await agent.write(await agent.take())
+    async with core(tmp_path, site=KEYPAD, pepper=Pepper.fresh()[0]) as agent:
+        await agent.connect(session_present=True)
+        await agent.hear(1, {"code": "4711"}, topic="t/pad", dup=True)
+        assert await agent.commit() == ["code.entered redelivered"]

@@ -22,8 +22,9 @@ from agent.store.sites import SiteVersion
 from rules import wire
 from rules.actions import Action
 from rules.engine import Engine
-from rules.events import Event, ReadingsPacked
+from rules.events import Boot, Event, ReadingsPacked, SiteApplied
 from rules.incidents import Entry
+from rules.state import ENGINE_VERSION
 from tests.unit.agent_rig import GATEWAY, SITE, SITE_SHA, Rig, rig, site
 
 BUSY = SITE.replace("group: 0s", "group: 1h") + """
@@ -153,10 +154,66 @@ async def test_without_a_good_snapshot_everything_is_replayed(tmp_path: Path, mo
         state = agent.engine.snapshot()
     await append_raw(tmp_path, "UPDATE snapshot SET data = ?", b"x")
     store = await open_store(tmp_path / "log.db", gateway=GATEWAY)
-    engine, replayed = await restore(store, site=site(), site_sha256=SITE_SHA, gateway=GATEWAY)
-    assert engine.snapshot() == state
-    assert replayed == 3
+    restored = await restore(store, site=site(), site_sha256=SITE_SHA, gateway=GATEWAY)
+    assert restored.engine.snapshot() == state
+    assert (restored.replayed, restored.left_out) == (3, [])
     await store.database.close()
+
+
+async def test_after_an_upgrade_no_snapshot_fits_and_all_the_log_has_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SNAPSHOT_EVERY", 2)
+    async with rig(tmp_path, monkeypatch) as agent, agent.running():
+        for n in range(6):
+            await agent.send(agent.contact(opened=n % 2 == 0), agent.temperature(float(n)))
+        await agent.send(agent.contact(opened=False))
+        state = agent.engine.snapshot()
+        assert len(await agent.store.database.read("SELECT pos FROM snapshot")) > 1
+    older = ENGINE_VERSION - 1
+    await append_raw(tmp_path, "UPDATE snapshot SET engine_version = ?, data = ?", older, b'{"engine": 1}')
+    async with rig(tmp_path, monkeypatch) as agent:
+        assert agent.engine.snapshot() == state
+        before = await agent.rows("count(*)")
+        async with agent.running():
+            await agent.send(agent.contact(opened=True))
+        assert (await agent.rows("count(*)"))[0] > before[0]
+    (newest,) = await rows_of(tmp_path, "SELECT engine_version FROM snapshot ORDER BY pos DESC LIMIT 1")
+    assert newest == (ENGINE_VERSION,), "the first commit of a run leaves one that fits"
+
+
+async def test_without_a_snapshot_each_row_is_replayed_under_the_document_of_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first document sounds the siren for an hour, the second for a minute: both openings lie an hour back."""
+    documents = [SITE, SITE.replace("for: 1h", "for: 1m").replace("The House", "The new House")]
+    states: list[bytes] = []
+    sha256 = ""
+    for text in documents:
+        stage_site(tmp_path, text=text, who="ada", why="test")
+        store = await open_store(tmp_path / "log.db", gateway=GATEWAY)
+        version, _ = await site_in_force(store, tmp_path)
+        await store.database.close()
+        sha256 = version.sha256
+        async with rig(tmp_path, monkeypatch, document=text, sha256=sha256) as agent:
+            header = agent.clock.header()
+            applied = SiteApplied(**header, version=version.version, sha256=version.sha256, who="ada", why="test")
+            boot = Boot(**agent.clock.header(), software="t", epoch=agent.store.epoch, off_time=0, clean=True)
+            async with agent.running():
+                await agent.send(boot, applied, agent.contact(opened=True), agent.contact(opened=False))
+            states.append(agent.engine.snapshot())
+            durations = json.loads(states[-1])["state"]["levels"]["siren"]["duration"]
+            assert durations == 3_600_000_000, "the longer one goes on"
+    await append_raw(tmp_path, "DELETE FROM snapshot")
+    async with rig(tmp_path, monkeypatch, document=documents[1], sha256=sha256) as agent:
+        assert agent.engine.snapshot() == states[-1]
+
+
+async def rows_of(folder: Path, sql: str) -> list[Any]:
+    connection = sqlite3.connect(folder / "log.db")
+    rows = connection.execute(sql).fetchall()
+    connection.close()
+    return rows
 
 
 async def test_a_new_document_takes_over_only_after_the_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,8 +235,8 @@ async def test_a_new_document_takes_over_only_after_the_replay(tmp_path: Path, m
     store = await open_store(tmp_path / "log.db", gateway=GATEWAY)
     new, new_site = await site_in_force(store, tmp_path)
     assert new.version == 2
-    engine, _ = await restore(store, site=new_site, site_sha256=new.sha256, gateway=GATEWAY)
-    state = json.loads(engine.snapshot())
+    restored = await restore(store, site=new_site, site_sha256=new.sha256, gateway=GATEWAY)
+    state = json.loads(restored.engine.snapshot())
     assert state["site"] == new.sha256
     assert state["state"]["levels"] == levels
     again, _ = await site_in_force(store, tmp_path)

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+import structlog
 
+from agent import log
 from agent.errors import ConfigError, OutletError, StoreError
 from agent.supervisor import Supervisor
 
@@ -138,3 +140,27 @@ async def test_a_service_that_fails_while_it_is_stopped_does_not_come_back(pause
     async with asyncio.timeout(5):
         await task
     assert steps == ["+"]
+
+
+def test_a_log_line_has_the_way_to_a_fault_and_nothing_of_what_it_was_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def inner(code: str) -> None:
+        raise ValueError(f"{code} is no code")
+
+    def outer() -> None:
+        code = "829417"
+        try:
+            inner(code)
+        except ValueError:
+            structlog.get_logger().exception("service.crashed", service="mqtt")
+
+    for person in (True, False):
+        log.configure(person=person)
+        try:
+            outer()
+        finally:
+            structlog.reset_defaults()
+        said = capsys.readouterr().err
+        assert "829417" not in said
+        assert "ValueError < tests/unit/test_agent_supervisor.py, line " in said

@@ -27,18 +27,20 @@ NOT_IN_RULES = (
     "aiosqlite", "asyncio", "av", "cv2", "httpx", "logging", "numpy", "random", "secrets", "selectors", "socket",
     "sqlalchemy", "sqlite3", "structlog", "subprocess", "threading", "time",
 )  # fmt: skip
+# All that the kernel may take from other people, and where: what comes in as text or bytes is checked at the border.
+FROM_OTHERS = {"pydantic": ("rules.wire", "rules.document", "rules.scenario"), "yaml": ("rules.document",)}
 CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "uuid.uuid1", "uuid.uuid4")
+OPENING = ("open", "io.open", "os.open", "Path", "pathlib.Path")
 # What would cost the alarm core its start, its memory or its quiet.
 NOT_IN_CORE = ("av", "cv2", "numpy", "aiortc", "fastapi", "starlette", "uvicorn", "sqlalchemy", "jinja2")
 
 # Each module of the agent stands on a floor and sees its own floor and those below.
+_GROUND = "errors fault clock log config failpoints memory sdnotify supervisor intake health"
 FLOORS: dict[str, int] = {
-    **dict.fromkeys(
-        ("errors", "clock", "log", "config", "failpoints", "memory", "sdnotify", "supervisor", "intake", "health"), 0
-    ),
+    **dict.fromkeys(_GROUND.split(), 0),
     "store": 1,
     **dict.fromkeys(("devices", "effects", "outlets", "channel"), 2),
-    **dict.fromkeys(("pipeline", "journal", "readings", "rows", "recovery"), 3),
+    **dict.fromkeys(("pipeline", "journal", "readings", "rows", "keeper", "replay", "recovery"), 3),
     **dict.fromkeys(("app", "followers"), 4),
     "cli": 5,
 }
@@ -117,6 +119,7 @@ def wrong_arrows(root: Path) -> list[str]:
     every = [one for module, path in known.items() for one in imports_of(root, module, path, known)]
     wrong = [f"{one}: {why}" for one in every for why in _why_wrong(one)]
     wrong += [f"{_place(root, path, node)}: a clock in the kernel" for path, node in _clocks(known)]
+    wrong += [f"{_place(root, path, node)}: the kernel is given text, it opens no file" for path, node in _opens(known)]
     wrong += _heavy_core(every, known)
     wrong += _engine_in_relay(every, known)
     return wrong
@@ -128,6 +131,8 @@ def _why_wrong(one: Import) -> Iterator[str]:
     if target_top not in ALSO_OURS:
         if top == "rules" and target_top in NOT_IN_RULES:
             yield "the kernel has no I/O, no clock and no chance"
+        elif top == "rules" and not _may_take(one.module, target_top):
+            yield "the kernel is the standard library, and at its border pydantic and PyYAML"
         return
     if target_top != top and target_top not in MAY_IMPORT[top]:
         yield f"{top} may import {' and '.join(MAY_IMPORT[top]) or 'nothing'} of ours"
@@ -135,6 +140,11 @@ def _why_wrong(one: Import) -> Iterator[str]:
         yield f"of rules the relay reads only {', '.join(RELAY_READS)}"
     elif top == target_top == "agent":
         yield from _wrong_floor(inside, target_inside)
+
+
+def _may_take(module: str, target: str) -> bool:
+    places = FROM_OTHERS.get(target, ())
+    return target in sys.stdlib_module_names or any(f"{module}.".startswith(f"{place}.") for place in places)
 
 
 def _wrong_floor(inside: str, target: str) -> Iterator[str]:
@@ -160,6 +170,14 @@ def _clocks(known: dict[str, Path]) -> Iterator[tuple[Path, ast.AST]]:
         if module.partition(".")[0] == "rules":
             for node in ast.walk(ast.parse(path.read_bytes())):
                 if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(CLOCKS):
+                    yield path, node
+
+
+def _opens(known: dict[str, Path]) -> Iterator[tuple[Path, ast.AST]]:
+    for module, path in known.items():
+        if module.partition(".")[0] == "rules":
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in OPENING:
                     yield path, node
 
 
@@ -256,6 +274,11 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     "a database in the kernel": ({"rules/ids.py": "def f():\n    import sqlite3"}, "no I/O"),
     "a codec in the kernel": ({"rules/ids.py": "from av import open"}, "no I/O"),
     "time in the kernel": ({"rules/ids.py": "from time import monotonic"}, "no I/O"),
+    "a validator inside the kernel": ({"rules/engine.py": "from pydantic import BaseModel"}, "standard library"),
+    "a parser inside the kernel": ({"rules/wire.py": "import yaml"}, "standard library"),
+    "a package nobody knows": ({"rules/ids.py": "def f():\n    import sortedcontainers"}, "standard library"),
+    "a name that only begins so": ({"rules/wired.py": "import pydantic"}, "standard library"),
+    "a file in the kernel": ({"rules/document.py": "def f(name):\n    return open(name)"}, "it opens no file"),
     "now in the kernel": ({"rules/ids.py": "import datetime\ndatetime.datetime.now()"}, "rules/ids.py:2: a clock"),
     "store above pipeline": ({"agent/store/log.py": "from agent import pipeline"}, "agent.store stands below"),
     "devices above app": ({"agent/devices/x.py": "import agent.app"}, "agent.devices stands below"),
@@ -275,7 +298,9 @@ RIGHT = {
     "agent/cli/__init__.py": "def f():\n    from agent.video import worker",
     "agent/video/worker.py": "import av\nfrom agent import clock",
     "relay/app.py": "import fastapi\nfrom rules import wire\nfrom rules.document import load\nfrom certs import tls",
-    "rules/wire.py": "import json, datetime\nfrom rules import ids",
+    "rules/wire.py": "import json, datetime, pydantic\nfrom rules import ids",
+    "rules/document.py": "import pydantic, yaml",
+    "rules/ids.py": "import hashlib, zoneinfo",
     "hwlab/demo.py": "import subprocess\nfrom hwlab import camera",
 }
 _SKELETON = (

@@ -97,7 +97,9 @@ async def test_only_what_waits_for_the_disk_leaves_the_event_loop(tmp_path: Path
     inside: dict[str, bool] = {}
     connection = await writer.connect(str(tmp_path / "w.db"))
     try:
-        await connection.set_trace_callback(lambda sql: inside.setdefault(sql.split()[0], threading.get_ident() == here))
+        await connection.set_trace_callback(
+            lambda sql: inside.setdefault(sql.split()[0], threading.get_ident() == here)
+        )
         await connection.execute_fetchall("CREATE TABLE t (x)")
         await connection.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
         await connection.commit()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rules.actions import Pulse, SaveClip, SetLevel, TakeStill
-from rules.engine import CLIP_NOT_AFTER, LEVEL_NOT_AFTER, PULSE_NOT_AFTER
+from rules.casebook import CLIP_NOT_AFTER
 from rules.events import BrokerLost, SiteApplied
 from rules.incidents import fold
+from rules.outputs import LEVEL_NOT_AFTER, PULSE_NOT_AFTER
 from tests.unit.playbook import (
     GATEWAY,
     INCIDENT,
@@ -175,7 +176,7 @@ def test_late_raises_the_alarm_and_leaves_no_trace() -> None:
     play << play.said()
     # Had it set state, the newer truth "closed" would be gone, and this opening no edge.
     play >> opened("door", after="10m")
-    assert play.said()[0] == "opened Server room door opened at The House (high) -> guards"
+    assert play.said()[:2] == ["siren off", "opened Server room door opened at The House (high) -> guards"]
 
 
 def test_late_raises_even_what_is_known_already() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.engine import REMEMBERED_INCIDENTS
+from rules.casebook import REMEMBERED_INCIDENTS
 from rules.incidents import Entry
 from tests.unit.playbook import INCIDENT, SECOND, Playbook, closed, entry, nothing, opened
 

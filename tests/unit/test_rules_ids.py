@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 import pytest
@@ -66,6 +67,14 @@ def test_derived_is_a_uuid8_and_stable(parts: list[str | int]) -> None:
 def test_other_parts_are_another_id(first: list[str | int], second: list[str | int]) -> None:
     same = [str(part) for part in first] == [str(part) for part in second]
     assert (ids.derived(*first) == ids.derived(*second)) == same
+
+
+@given(PARTS)
+@examples(60)
+def test_derived_is_what_the_standard_library_makes_of_the_hash(parts: list[str | int]) -> None:
+    digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
+    value = int.from_bytes(digest[:16]) & ~(0xF << 76) & ~(0x3 << 62) | 8 << 76 | 0b10 << 62
+    assert ids.derived(*parts) == str(UUID(int=value))
 
 
 def test_derived_ids_never_change() -> None:

@@ -137,7 +137,15 @@ def test_silence_is_for_sirens(args: dict[str, str]) -> None:
     Playbook(SIREN) >> asked("silence", **args) << ["refused: name a siren of this site as `device`"]
 
 
-@pytest.mark.parametrize("name", ["disarm", "unlock", "bypass", "SILENCE", ""])
-def test_what_lowers_protection_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["disarm", "unlock", "bypass"])
+def test_what_lowers_protection_is_refused_without_a_code(name: str) -> None:
+    play = Playbook(SIREN) >> opened("door") << ["siren on 60s", "wake 60s"]
+    play >> asked(name, device="siren") << [
+        f"refused: {name} lowers protection: it takes a code, typed at a keypad or at the relay on the box"
+    ]
+
+
+@pytest.mark.parametrize("name", ["SILENCE", ""])
+def test_what_nobody_knows_is_refused(name: str) -> None:
     play = Playbook(SIREN) >> opened("door") << ["siren on 60s", "wake 60s"]
     play >> asked(name, device="siren") << [f"refused: {name} is not a command this gateway takes from a relay"]

@@ -39,6 +39,14 @@ TELLS = {
     "output": ["output.reported"],
     "camera": ["camera.lost", "camera.restored"],
 }
+MORE: dict[str, dict[str, Any]] = {
+    "code.entered": {"digest": "d" * 64},
+    "card.read": {"digest": "d" * 64},
+    "key.pressed": {"key": "panic"},
+    "input.reported": {"state": "short"},
+    "camera.lost": {"reason": "r"},
+    "device.lost": {"reason": "r"},
+}
 SOURCES = [(kind, device) for device, family in TYPES.items() for kind in TELLS[family]]
 DURATIONS = st.sampled_from(["0s", "1ms", "5s", "30s", "1m", "10m"])
 
@@ -236,6 +244,6 @@ def test_devices_the_site_does_not_know_are_no_harm(kinds: list[str], device: st
         body: dict[str, Any] = (
             {"on": True} if kind == "output.reported" else {"value": 1.0} if "reading" in kind else {}
         )
-        body |= {"reason": "r"} if kind.endswith(".lost") else {}
+        body |= MORE.get(kind, {})
         assert engine.step(EVENTS[kind](id=str(n), gt=n, wall=n, device=device, **body)) == []  # type: ignore[call-arg]
     Engine.restore(engine.snapshot(), site=site_of([]), site_sha256=SHA, origin=GATEWAY)

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from agent.clock import Header
+from agent.config.pepper import Pepper
+from agent.devices.mqtt.meaning import ABSENT, Look, Statement, Unreadable, state, told, trouble
 from rules import ids
-from rules.document.site import Device, Mqtt
-from rules.events import (
-    ContactClosed,
-    ContactOpened,
-    Delivery,
-    DeviceEvent,
-    MotionEnded,
-    MotionStarted,
-    OutputReported,
-    ReadingHumidity,
-    ReadingTemperature,
-)
+from rules.document.device import Device, Flag, Mqtt
+from rules.events import Delivery, DeviceEvent, DeviceRestored
 
 MAX_PAYLOAD = 65_536
-
-
-class Unreadable(ValueError):
-    """A payload that does not say what its device should say; the text is a reason without the payload itself."""
+_BEARERS = ("keypad", "reader")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +26,46 @@ class Said:
     problem: str | None = None
 
 
-class Mapping:
-    """Which devices speak on which topic."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one topic tells of one device: its state, or (with `flag`) a trouble beside it."""
 
-    def __init__(self, *, devices: Iterable[Device]) -> None:
-        self._by_topic: dict[str, list[tuple[Device, Mqtt]]] = {}
+    device: Device
+    mqtt: Mqtt
+    name: str = ""
+    flag: Flag | None = None
+
+    @property
+    def fields(self) -> tuple[str | None, ...]:
+        if self.flag is not None:
+            return (self.flag.field,)
+        named = (self.mqtt.field, self.mqtt.code, self.mqtt.wish, self.mqtt.key)
+        return tuple(field for field in named if field is not None) or (None,)
+
+
+class Mapping:
+    """Which devices speak on which topic. It remembers the troubles that devices tell with every message, so that only
+    their beginning and end become facts. `pepper` is needed where there are keypads or readers. `missed` says of
+    devices that are missed when they are silent how often (µs) a word without meaning is told as proof of life."""
+
+    def __init__(
+        self, *, devices: Iterable[Device], pepper: Pepper | None = None, missed: dict[str, int] | None = None
+    ) -> None:
+        self._pepper = pepper
+        self._missed = missed or {}
+        self._heard: dict[str, int] = {}  # gateway time of their last fact
+        self._by_topic: dict[str, list[_Part]] = {}
+        self._bearing: set[str] = set()
+        self._troubles: dict[tuple[str, str], bool] = {}
         for device in devices:
-            if device.mqtt is not None:
-                self._by_topic.setdefault(device.mqtt.topic, []).append((device, device.mqtt))
+            mqtt = device.mqtt
+            if mqtt is None:
+                continue
+            self._by_topic.setdefault(mqtt.topic, []).append(_Part(device, mqtt))
+            for name, flag in mqtt.flags():
+                self._by_topic.setdefault(flag.topic or mqtt.topic, []).append(_Part(device, mqtt, name, flag))
+            if device.type in _BEARERS:
+                self._bearing.add(mqtt.topic)
 
     @property
     def topics(self) -> list[str]:
@@ -56,35 +76,75 @@ class Mapping:
         """Whether a device of this site speaks on this topic."""
         return topic in self._by_topic
 
+    def bears_credentials(self, topic: str) -> bool:
+        """Whether messages of this topic may have the digits of a code or the number of a card in them."""
+        return topic in self._bearing
+
     def read(self, topic: str, payload: bytes, *, header: Header, delivery: Delivery) -> Said:
         """What the message says. One device's nonsense does not silence another that speaks in the same message."""
         facts: list[DeviceEvent] = []
         problems: list[str] = []
         try:
-            devices, document = self._open(topic, payload)
+            parts, document = self._open(topic, payload)
         except Unreadable as error:
             return Said(facts, str(error))
         counter = document.get("n") if isinstance(document, dict) else None
         n = counter if type(counter) is int and abs(counter) < 2**53 else None
-        for device, mqtt in devices:
+
+        def look(field: str | None) -> Any:
+            return _value(payload, document, field)
+
+        def tell(part: _Part, statements: list[Statement]) -> None:
+            for kind, body in statements:
+                common: dict[str, Any] = {**header, "device": part.device.id, "delivery": delivery, "n": n}
+                if facts:  # two facts of one message are two facts
+                    common["id"] = ids.derived(header["id"], len(facts))
+                facts.append(kind(**common, **body))
+
+        for part in parts:
             try:
-                value = _value(payload, document, mqtt.field)
-                if value is not _ABSENT:  # a heartbeat without the field that matters says nothing about it
-                    facts.append(_fact(device, mqtt, value, header, delivery, n, len(facts)))
+                tell(part, self._said(part, look, delivery))
             except Unreadable as error:
                 problems.append(str(error))
+        if self._missed and not problems and delivery in ("live", "redelivered"):
+            self._prove_life(parts, facts, header["gt"], tell)
         return Said(facts, "; ".join(problems) or None)
 
-    def _open(self, topic: str, payload: bytes) -> tuple[list[tuple[Device, Mqtt]], Any]:
-        devices = self._by_topic.get(topic, [])
-        if not devices:
+    def _prove_life(
+        self, parts: list[_Part], facts: list[DeviceEvent], now: int, tell: Callable[[_Part, list[Statement]], None]
+    ) -> None:
+        """A device that says nothing new is there all the same: told now and then, as that it is heard."""
+        for fact in facts:
+            if fact.device in self._missed:
+                self._heard[fact.device] = now
+        for part in parts:
+            device = part.device.id
+            every = self._missed.get(device)
+            if every is None or part.flag is not None:
+                continue
+            if device not in self._heard or now - self._heard[device] >= every:
+                self._heard[device] = now
+                tell(part, [(DeviceRestored, {})])
+
+    def _open(self, topic: str, payload: bytes) -> tuple[list[_Part], Any]:
+        parts = self._by_topic.get(topic, [])
+        if not parts:
             raise Unreadable("no device of this site speaks on this topic")
         if len(payload) > MAX_PAYLOAD:
             raise Unreadable(f"the payload has {len(payload)} bytes, at most {MAX_PAYLOAD} are read")
-        return devices, _parse(payload) if any(mqtt.field is not None for _, mqtt in devices) else None
+        named = any(field is not None for part in parts for field in part.fields)
+        return parts, _parse(payload) if named else None
 
-
-_ABSENT = object()
+    def _said(self, part: _Part, look: Look, delivery: Delivery) -> list[Statement]:
+        if part.flag is None:
+            return state(part.device, part.mqtt, look, self._pepper)
+        there = trouble(part.device, part.name, part.flag, look)
+        key = (part.device.id, part.name)
+        if there is None or (delivery != "late" and self._troubles.get(key) is there):
+            return []
+        if delivery != "late":
+            self._troubles[key] = there
+        return [told(part.name, there=there)]
 
 
 def _parse(payload: bytes) -> Any:
@@ -109,38 +169,6 @@ def _value(payload: bytes, document: Any, field: str | None) -> Any:
         if not isinstance(here, dict):
             raise Unreadable(f"{field} cannot be found: the payload is not an object")
         if step not in here:
-            return _ABSENT
+            return ABSENT
         here = here[step]
     return here
-
-
-def _same(value: Any, meaning: Any) -> bool:
-    """1 and 1.0 are one number in JSON; true and 1 are not the same word, nor are "1" and 1."""
-    if isinstance(value, bool) or isinstance(meaning, bool) or isinstance(value, str) or isinstance(meaning, str):
-        return type(value) is type(meaning) and bool(value == meaning)
-    return isinstance(value, int | float) and isinstance(meaning, int | float) and value == meaning
-
-
-def _fact(
-    device: Device, mqtt: Mqtt, value: Any, header: Header, delivery: Delivery, n: int | None, ordinal: int
-) -> DeviceEvent:
-    common: dict[str, Any] = {**header, "device": device.id, "delivery": delivery, "n": n}
-    if ordinal:  # two facts of one message are two facts
-        common["id"] = ids.derived(header["id"], ordinal)
-    match device.type:
-        case "contact" if _same(value, mqtt.open):
-            return ContactOpened(**common)
-        case "contact" if _same(value, mqtt.closed):
-            return ContactClosed(**common)
-        case "motion" if _same(value, mqtt.on):
-            return MotionStarted(**common)
-        case "motion" if _same(value, mqtt.off):
-            return MotionEnded(**common)
-        case "siren" | "output" if _same(value, mqtt.on) or _same(value, mqtt.off):
-            return OutputReported(**common, on=_same(value, mqtt.on))
-        case "temperature" | "humidity":
-            if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > 1e6:
-                raise Unreadable(f"{mqtt.field or 'the payload'} is not a number that can be a {device.type}")
-            reading = ReadingTemperature if device.type == "temperature" else ReadingHumidity
-            return reading(**common, value=float(value))
-    raise Unreadable(f"{mqtt.field or 'the payload'} is neither of the two values that {device.id} can have")

@@ -1,0 +1,42 @@
+"""`nightporter rules check`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from agent.cli import EX_FOUND, EX_OK
+from agent.cli.rules.files import read
+from rules.document.site import Site, load_site
+from rules.errors import DocumentError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Every mistake in every document."""
+    wrong = 0
+    found = []
+    for name in arguments.files:
+        try:
+            site = load_site(read(Path(name), "site document"), name)
+        except DocumentError as error:
+            wrong += 1
+            found += [
+                {"file": each.file, "line": each.line, "column": each.column, "path": each.path,
+                 "message": each.message}
+                for each in error.problems
+            ]  # fmt: skip
+            if not arguments.json:
+                print(error)
+        else:
+            if not arguments.json:
+                print(f"{name}: good ({_holds(site)})")
+    if arguments.json:
+        print(json.dumps({"mistakes": found}, indent=2))
+    return EX_FOUND if wrong else EX_OK
+
+
+def _holds(site: Site) -> str:
+    """How much of each part there is."""
+    parts = [(name, getattr(site, name)) for name in type(site).model_fields]
+    return ", ".join(f"{len(part)} {name}" for name, part in parts if isinstance(part, list | dict) and part)

@@ -1,0 +1,40 @@
+"""`nightporter rules lint`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from agent.cli import EX_FOUND, EX_OK
+from agent.cli.rules.files import read
+from rules.document import load_placed
+from rules.document.site import Site, load_site
+from rules.errors import DocumentError
+from rules.lint import lint
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Advice with its place. A document with mistakes gets those instead: advice on it could be about nothing."""
+    text = read(Path(arguments.file), "site document")
+    try:
+        load_site(text, arguments.file)
+        site, places = load_placed(text, arguments.file, Site)
+    except DocumentError as error:
+        print(error, file=sys.stderr)
+        return EX_FOUND
+    found = []
+    for advice in lint(site):
+        line, column = places.of_value(advice.path)
+        found.append(
+            {"file": arguments.file, "line": line, "column": column, "path": ".".join(map(str, advice.path)),
+             "topic": advice.topic, "after": advice.after, "says": advice.says}
+        )  # fmt: skip
+    if arguments.json:
+        print(json.dumps({"advice": found}, indent=2, ensure_ascii=False))
+        return EX_FOUND if found else EX_OK
+    for each in found:
+        print("{file}:{line}:{column}: {says} [{topic}, {after}]".format(**each))
+    print(f"{arguments.file}: {len(found)} pieces of advice; none is a claim of compliance with any standard")
+    return EX_FOUND if found else EX_OK

@@ -1,0 +1,1 @@
+"""Doors, codes and people: who may pass, and what the doors do."""

@@ -1,0 +1,1 @@
+"""The alarm panel: partitions and zones."""
