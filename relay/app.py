@@ -196,6 +196,7 @@ class Relay:
             clock=self._clock,
             chance=random.Random(),  # noqa: S311 - spreads retries, keeps no secret
             alone=self.db.is_sqlite,
+            on_site=self._config.on_site,
         )
 
     def _listen(self, sockets: list[socket.socket]) -> tuple[list[listeners.Server], list[Address]]:

@@ -34,10 +34,12 @@ def is_loopback(host: str) -> bool:
 
 
 class RelayIdentity(Strict):
-    """Who this relay is. `id` is written as the origin of every entry made here: it never changes."""
+    """Who this relay is. `id` is written as the origin of every entry made here: it never changes. `on_site` says
+    whether it stands in the building it serves; left out, a gateway on a Unix socket says so."""
 
     id: Word
     name: str
+    on_site: bool | None = None
 
 
 class TcpGateways(Strict):
@@ -201,6 +203,13 @@ class Config(Strict):
     @property
     def database_url(self) -> str:
         return self.database.url or f"sqlite+aiosqlite:///{self.data / 'relay.db'}"
+
+    @property
+    def on_site(self) -> bool:
+        """Whether people in the building look at this relay: what must stay secret there is not shown and not told."""
+        if self.relay.on_site is not None:
+            return self.relay.on_site
+        return any(isinstance(listener, SocketGateways) for listener in self.listeners.gateways)
 
     @property
     def blobs_directory(self) -> Path:

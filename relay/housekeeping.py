@@ -1,4 +1,5 @@
-"""What has to be tidied now and then: commands that ran out, uploads nobody came back for."""
+"""What has to be tidied now and then: commands that ran out, uploads nobody came back for, incidents that an older
+program folded."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 from relay.blobs.uploads import Uploads
 from relay.changes import Changes
 from relay.clock import Clock
+from relay.store import entries
 from relay.store.database import FAILURES, Database
 from relay.store.schema import command
 
@@ -33,6 +35,8 @@ class Housekeeping:
         while True:
             try:
                 await self.expire_commands()
+                if rounds == 0:
+                    await self.refold()
             except FAILURES as error:
                 log.error("housekeeping.store_failed", reason=str(getattr(error, "orig", error)))
             if self._uploads is not None and rounds % SWEEP_EVERY == 0:
@@ -42,6 +46,16 @@ class Housekeeping:
                     log.error("housekeeping.sweep_failed", reason=error.strerror)
             rounds += 1
             await asyncio.sleep(SECONDS)
+
+    async def refold(self) -> None:
+        """After an upgrade: fold what an older program folded, a few at a time, so that others write in between."""
+        while True:
+            async with self._db.write() as connection:
+                done = await entries.refold(connection, now=self._clock.wall())
+            if not done:
+                return
+            log.info("housekeeping.refolded", incidents=len(done))
+            self._changes.publish(incidents=done)
 
     async def expire_commands(self) -> None:
         """A command that nobody decided in time is over, and its page says so."""

@@ -7,13 +7,15 @@ the channel and from there to every other relay of that gateway.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relay import acts
 from relay.changes import Changes
 from relay.clock import Clock
 from relay.errors import NotFound, Refused
@@ -24,17 +26,9 @@ from relay.store.gateways import Gateway
 from relay.store.schema import gateway as gateway_table
 from relay.store.schema import incident as incident_table
 from rules import ids, wire
-from rules.incidents import LIFE, Entry, Incident, fold
+from rules.incidents import Entry, Incident, fold
 
 log = structlog.get_logger(__name__)
-
-ACTS = {
-    "acknowledged": "incident.acknowledged",
-    "resolved": "incident.resolved",
-    "noted": "incident.noted",
-    "reopened": "incident.reopened",
-}
-LONGEST_NOTE = 4_000
 
 
 def _nothing() -> None:
@@ -42,7 +36,8 @@ def _nothing() -> None:
 
 
 class Incidents:
-    """`act` for people, `open_own` for the relay; `on_notice` is called after a commit that queued a notice."""
+    """`act`, `merge` and `split` for people, `open_own` for the relay; `on_notice` is called after a commit that queued
+    a notice."""
 
     def __init__(self, *, relay: str, db: Database, changes: Changes, hub: Hub, clock: Clock) -> None:
         self._relay = relay
@@ -77,54 +72,82 @@ class Incidents:
         note: str | None = None,
         person: str | None = None,
         request: str | None = None,
+        reason: str | None = None,
+        until: int | None = None,
     ) -> Entry:
-        """A person (shown as `by`) acknowledges, resolves, notes or reopens. `request`, when given, makes a repeated
-        call the same entry. NotFound; Refused when the incident's state has no such step, with a sentence."""
-        if kind not in ACTS:
-            raise Refused(f"{kind!r} is not one of {', '.join(ACTS)}")
-        note = (note or "").strip() or None
-        if kind == "noted" and note is None:
-            raise Refused("a note needs some text")
-        if note is not None and len(note) > LONGEST_NOTE:
-            raise Refused(f"a note may have {LONGEST_NOTE} characters, this one has {len(note)}")
-        body: dict[str, Any] = {}
-        if note is not None:
-            body["note"] = note
-        if person is not None:
-            body["person"] = person
-        now = self._clock.wall()
-        identity = (
-            ids.derived("act", self._relay, incident, request)
-            if request is not None
-            else ids.time_ordered(wall=now, random=secrets.token_bytes(10))
-        )
+        """A person (shown as `by`) does one of `acts.ACTS`: `reason` with resolved and closed, `until` (wall µs) with
+        acknowledged; what is assigned is assigned to whoever does it. `request`, when given, makes a repeated call the
+        same entry. NotFound; Refused when the incident's state has no such step, with a sentence."""
+        hand = self._hand(by=by, person=person)
+        identity = ids.derived("act", self._relay, incident, request) if request is not None else hand.identity()
+        hand = replace(hand, identity=lambda: identity)
         async with self._db.write() as connection:
             current, owner = await self.folded(connection, incident, to_change=True)
             repeated = next((entry for entry in current.entries if entry.id == identity), None)
             if repeated is not None:
                 return repeated
-            if kind != "noted" and ACTS[kind] not in LIFE[current.state]:
-                raise Refused(_why_not(current, kind))
-            entry = Entry(
-                id=identity,
-                kind=ACTS[kind],
-                incident=incident,
-                lamport=current.lamport + 1,
-                origin=self._relay,
-                wall=now,
-                by=by,
-                body=body,
-            )
-            await self._append(connection, owner, [entry], now=now)
+            entry = acts.act(hand, current, kind, note=note, reason=reason, until=until)
+            await self._append(connection, owner, [entry], now=hand.wall)
         log.info("incident.acted", incident=incident, kind=entry.kind, gateway=owner)
         self._told(owner, incident)
         return entry
+
+    async def merge(
+        self, *, incident: str, other: str, by: str, person: str | None = None, note: str | None = None
+    ) -> str:
+        """Make two incidents of one gateway one; returns the older, in which both go on. NotFound; Refused."""
+        hand = self._hand(by=by, person=person)
+        async with self._db.write() as connection:
+            one, owner = await self.folded(connection, incident, to_change=True)
+            two, owner_of_other = await self.folded(connection, other)
+            if owner != owner_of_other:
+                raise Refused("only incidents of the same gateway can be merged")
+            made = acts.merge(hand, one, two, note=note)
+            await self._append(connection, owner, made, now=hand.wall)
+        younger, older = acts.in_order(one, two)
+        log.info("incident.merged", incident=younger.id, into=older.id, gateway=owner)
+        self._told(owner, younger.id, older.id)
+        return older.id
+
+    async def split(
+        self,
+        *,
+        incident: str,
+        title: str,
+        clips: Sequence[str],
+        stills: Sequence[str],
+        by: str,
+        person: str | None = None,
+    ) -> str:
+        """Make these clips and stills an incident of their own; returns its id. Nobody is told anew: whoever splits it
+        knows of it. NotFound; Refused."""
+        hand = self._hand(by=by, person=person)
+        new = hand.identity()
+        async with self._db.write() as connection:
+            current, owner = await self.folded(connection, incident, to_change=True)
+            made = acts.split(hand, current, new=new, title=title, clips=clips, stills=stills)
+            await self._append(connection, owner, made, now=hand.wall)
+        log.info("incident.split", incident=incident, into=new, gateway=owner)
+        self._told(owner, incident, new)
+        return new
+
+    def _hand(self, *, by: str, person: str | None) -> acts.Hand:
+        now = self._clock.wall()
+        return acts.Hand(
+            origin=self._relay,
+            by=by,
+            person=person,
+            wall=now,
+            identity=lambda: ids.time_ordered(wall=now, random=secrets.token_bytes(10)),
+        )
 
     async def append(self, connection: AsyncConnection, *, incident: str, make: Callable[[int], Entry]) -> str:
         """Inside the caller's transaction: add the entry that `make(lamport)` returns, unless its id is known; returns
         the incident's gateway. After the commit call `told`."""
         current, owner = await self.folded(connection, incident, to_change=True)
         entry = make(current.lamport + 1)
+        if current.covert:
+            entry = replace(entry, body=entry.body | {"covert": True})
         if all(known.id != entry.id for known in current.entries):
             await self._append(connection, owner, [entry], now=self._clock.wall())
         return owner
@@ -171,20 +194,9 @@ class Incidents:
         gateway = await gateways.find(connection, owner)
         assert gateway is not None  # a foreign key says so
         owned = await entries.owners(connection, {entry.incident for entry in new})
-        encoded = [(entry, wire.encode(entry)) for entry in new]
-        await entries.add(connection, gateway, encoded, arrived_from=None, now=now, owned=owned)
+        await entries.add(connection, gateway, acts.fits(new), arrived_from=None, now=now, owned=owned)
 
-    def _told(self, gateway: str, incident: str) -> None:
-        self._changes.publish(incidents=[incident])
+    def _told(self, gateway: str, *incidents: str) -> None:
+        self._changes.publish(incidents=incidents)
         self._hub.wake(gateway)
         self.on_notice()
-
-
-def _why_not(current: Incident, kind: str) -> str:
-    if current.state == "none":
-        return "the opening of this incident has not arrived yet; add a note, or try again in a moment"
-    if current.state == "merged":
-        return "this incident was merged into another one; act on that one"
-    if current.state == "resolved":
-        return f"this incident is already resolved, by {current.resolved_by or 'somebody'}; reopen it first"
-    return f"an incident that is {current.state} cannot be {kind}"

@@ -146,10 +146,11 @@ class Presence:
                 return
             incident = gateway.lost_incident
             current, _ = await self._incidents.folded(connection, incident)
-            if current.state in ("open", "acknowledged"):
+            if current.state in ("open", "acknowledged", "in_progress"):
                 lost_at = current.entries[-1].wall if current.opened is None else current.opened
                 seconds = max(0, self._clock.wall() - lost_at) // 1_000_000
-                note = {"note": f"The gateway is heard again, {_spoken(seconds)} after this was noticed."}
+                words = f"The gateway is heard again, {_spoken(seconds)} after this was noticed."
+                note = {"note": words, "reason": "technical"}
                 await self._incidents.append(
                     connection, incident=incident, make=lambda lamport: self._entry("resolved", incident, lamport, note)
                 )

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from relay.clock import SystemClock
 from relay.config import Config
+from relay.store import sight
 from relay.store.database import Database
 from relay.store.schema import delivery, gateway, incident, lane, record, trouble
 
@@ -46,7 +47,8 @@ async def collect(config: Config) -> dict[str, Any]:
             waiting = await _count(connection, delivery, delivery.c.state.in_(("queued", "held", "sending")))
             failed = await _count(connection, delivery, delivery.c.state.in_(("failed", "expired")))
             quarantined = await _count(connection, record, record.c.state.in_(("quarantined", "conflict")))
-            opened = await _count(connection, incident, incident.c.state.in_(("open", "acknowledged")))
+            going_on = incident.c.state.in_(("none", "open", "acknowledged", "in_progress"))
+            opened = await _count(connection, incident, sight.shown(on_site=config.on_site) & going_on)
     finally:
         await db.close()
     return {

@@ -11,7 +11,7 @@ Action = Literal[
     "anybody",  # sign-in, set-up, the looks of the pages: no session
     "feed.view",
     "incident.view",
-    "incident.act",  # acknowledge, note, resolve, reopen
+    "incident.act",  # acknowledge, start, assign, note, resolve, close, reopen, merge, split
     "output.silence",
     "media.view",
     "gateway.view",

@@ -23,6 +23,7 @@ class News:
     still: str | None
     attempt: int
     possibly_repeated: bool
+    covert: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,8 @@ class Message:
             "attempt": news.attempt,
             "possibly_repeated": news.possibly_repeated,
         }
+        if news.covert:
+            said["covert"] = True  # whoever reads this must not ring the building
         if self.public_url is not None:
             said["url"] = f"{self.public_url}/incidents/{news.incident}"
             if news.still is not None:

@@ -74,8 +74,10 @@ class Notifier:
         clock: Clock,
         chance: random.Random,
         alone: bool,
+        on_site: bool = False,
     ) -> None:
-        """`senders` by the configured name; `alone`: no other process works on the same rows."""
+        """`senders` by the configured name; `alone`: no other process works on the same rows; `on_site`: this relay
+        stands in the building."""
         self._relay = relay
         self._name = name
         self._keeps = keeps
@@ -88,6 +90,7 @@ class Notifier:
         self._clock = clock
         self._chance = chance
         self._alone = alone
+        self._on_site = on_site
         self._news = asyncio.Event()
         self._limit = asyncio.Semaphore(AT_ONCE)
 
@@ -194,6 +197,7 @@ class Notifier:
             keeps=self._keeps,
             reachable=() if self._keeps else await self._reachable(connection, gateway, now=now),
             now=now,
+            on_site=self._on_site,
         )
         verdict = judge(view)
         if not verdict.go and verdict.until is None:
@@ -221,6 +225,7 @@ class Notifier:
             still=await deliveries.first_still(connection, delivery.incident),
             attempt=delivery.attempts + 1,
             possibly_repeated=delivery.possibly_repeated,
+            covert=folded.covert,
         )
 
     async def _reachable(self, connection: AsyncConnection, gateway: str, *, now: int) -> tuple[str, ...]:

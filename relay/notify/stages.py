@@ -1,8 +1,8 @@
 """The stages between "there is something to tell" and a message that leaves: pure functions, each with its reason.
 
-    notice ─► route ─► digest ─► settled ─► told elsewhere ─► stand back ─► send ─► record
-              (which   (old news  (somebody   (another relay    (the box,      (a channel's
-               channels) together) acted)      told them)        while it can)   sender)
+    notice ─► route ─► digest ─► secret ─► settled ─► told elsewhere ─► stand back ─► send ─► record
+              (which   (old news  (never     (somebody   (another relay    (the box,      (a channel's
+               channels) together) on site)   acted)      told them)        while it can)   sender)
 
 A stage looks at a `View` of one delivery and returns a `Verdict`. Adding one is adding a function here and its name to
 `STAGES`, in the order in which they are asked.
@@ -38,7 +38,8 @@ class Draft:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What the stages know of one delivery at wall time `now` (µs). `reachable` are outlets of the incident's gateway
-    that keep a copy and could be reached at its last heartbeat; `keeps` is whether this relay keeps one."""
+    that keep a copy and could be reached at its last heartbeat; `keeps` is whether this relay keeps one, `on_site`
+    whether it stands in the building."""
 
     incident: Incident
     relay: str
@@ -49,6 +50,7 @@ class View:
     keeps: bool
     reachable: tuple[str, ...]
     now: int
+    on_site: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,36 @@ def route(*, config: Notify, policy: str | None, site: str, opened: int, now: in
     ]
 
 
+def secret(view: View) -> Verdict:
+    """What nobody in the building may learn of is told from outside only: a telephone that rings there tells it."""
+    if view.on_site and view.incident.covert:
+        return Verdict("told from outside the building only")
+    return GO
+
+
+_SETTLED = {
+    "acknowledged": ("acknowledged by", "acknowledged_by"),
+    "in_progress": ("already being worked on by", "started_by"),
+    "resolved": ("resolved by", "resolved_by"),
+    "closed": ("closed by", "closed_by"),
+}
+
+
 def settled(view: View) -> Verdict:
-    """Fresh news that somebody already acted upon needs no ringing; old news is told all the same, as a digest."""
+    """Fresh news that somebody already acted upon needs no ringing; old news is told all the same, as a digest. That an
+    alarm was cancelled is told whoever has it in hand, and instead of the alarm if that was not told yet."""
     incident = view.incident
     if view.digest is not None:
         return GO
     if incident.state == "merged":
         return Verdict("merged into another incident before it was sent")
-    if incident.state == "resolved":
-        return Verdict(f"resolved by {incident.resolved_by or 'somebody'} before it was sent")
-    if incident.state == "acknowledged":
-        return Verdict(f"acknowledged by {incident.acknowledged_by or 'somebody'} before it was sent")
+    if view.transition == "cancelled":
+        return GO
+    if incident.cancelled is not None:
+        return Verdict(f"cancelled by {incident.cancelled_by or 'somebody'} before it was sent")
+    if incident.state in _SETTLED:
+        words, who = _SETTLED[incident.state]
+        return Verdict(f"{words} {getattr(incident, who) or 'somebody'} before it was sent")
     return GO
 
 
@@ -128,7 +149,7 @@ def stand_back(view: View) -> Verdict:
     return Verdict(f"left to {', '.join(view.reachable)}, which the gateway reaches", view.now + AGAIN)
 
 
-STAGES: tuple[Callable[[View], Verdict], ...] = (settled, told_elsewhere, stand_back)
+STAGES: tuple[Callable[[View], Verdict], ...] = (secret, settled, told_elsewhere, stand_back)
 
 
 def judge(view: View) -> Verdict:

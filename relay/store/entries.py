@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.store import upsert
 from relay.store.gateways import Gateway
 from relay.store.schema import entry as table
 from relay.store.schema import incident as incident_table
-from relay.store.schema import notice
+from relay.store.schema import moved, notice
 from rules import ids, incidents, wire
 
-TELLS = {"incident.opened": "opened", "incident.reopened": "reopened"}
+TELLS = {"incident.opened": "opened", "incident.reopened": "reopened", "incident.cancelled": "cancelled"}
+# Raised when a fold says more or other than before: rows folded by an older program are folded anew.
+FOLD = 2
+# Entries of incidents that go on are read again with each new one, and reading one costs more than folding it. So many
+# are kept at hand, none longer than so many bytes: a few megabytes at most.
+_AT_HAND, _LONGEST_AT_HAND = 2048, 2048
 
 _BY_INCIDENT = select(table.c.incident, table.c.data).where(
     table.c.gateway == bindparam("gateway"), table.c.incident.in_(bindparam("incidents", expanding=True))
@@ -36,6 +42,19 @@ _DOWN = (
     .order_by(table.c.cursor)
     .limit(bindparam("most"))
 )
+
+
+_STALE = select(incident_table.c.id, incident_table.c.gateway).where(incident_table.c.fold < FOLD)
+
+
+def _read(data: bytes) -> incidents.Entry:
+    """The entry in these bytes, which never change."""
+    return _at_hand(data) if len(data) <= _LONGEST_AT_HAND else wire.entry(wire.read(data))
+
+
+@lru_cache(_AT_HAND)
+def _at_hand(data: bytes) -> incidents.Entry:
+    return wire.entry(wire.read(data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +85,7 @@ async def known(connection: AsyncConnection, gateway: str, wanted: list[str]) ->
 async def of_incident(connection: AsyncConnection, *, gateway: str, incident: str) -> list[incidents.Entry]:
     """Every entry of one incident, in no particular order (`rules.incidents.fold` orders them)."""
     rows = await connection.execute(_BY_INCIDENT, {"gateway": gateway, "incidents": [incident]})
-    return [wire.entry(wire.read(row.data)) for row in rows]
+    return [_read(row.data) for row in rows]
 
 
 async def add(
@@ -86,16 +105,22 @@ async def add(
     present = [incident for incident in touched if incident in owned]
     if present:
         for row in await connection.execute(_BY_INCIDENT, {"gateway": gateway.id, "incidents": present}):
-            touched[row.incident].append(wire.entry(wire.read(row.data)))
-    rows = []
-    telling: set[str] = set()  # an incident without a policy tells nobody: its rule says so
-    for incident, entries in touched.items():
-        arrived = owned[incident].arrived if incident in owned else now
-        folded = incidents.fold(entries, now=now)
-        rows.append(_summary(gateway, folded, arrived=arrived, now=now))
-        if folded.policy is not None:
-            telling.add(incident)
+            touched[row.incident].append(_read(row.data))
+    folds = {incident: incidents.fold(entries, now=now) for incident, entries in touched.items()}
+    rows = [
+        {
+            "gateway": gateway.id,
+            "tenant": gateway.tenant,
+            "site": gateway.site,
+            "arrived": owned[incident].arrived if incident in owned else now,
+            "updated": now,
+        }
+        | _folded(folded)
+        for incident, folded in folds.items()
+    ]
     await connection.execute(upsert.replacing(connection, incident_table, "id", keep=("gateway", "arrived")), rows)
+    for folded in folds.values():
+        await _move(connection, folded)
     await connection.execute(
         insert(table),
         [
@@ -124,18 +149,22 @@ async def add(
             "routed": None,
         }
         for entry, _ in new
-        if entry.kind in TELLS and entry.incident in telling
+        if _tells(entry, folds[entry.incident])
     ]
     if notices:
         await connection.execute(insert(notice), notices)
 
 
-def _summary(gateway: Gateway, folded: incidents.Incident, *, arrived: int, now: int) -> dict[str, Any]:
+def _tells(entry: incidents.Entry, folded: incidents.Incident) -> bool:
+    """Whether somebody may have to hear of it. An incident without a policy tells nobody: its rule says so; and whoever
+    split one knows of its part."""
+    return entry.kind in TELLS and folded.policy is not None and entry.body.get("split_from") is None
+
+
+def _folded(folded: incidents.Incident) -> dict[str, Any]:
+    """The columns that are the fold."""
     return {
         "id": folded.id,
-        "gateway": gateway.id,
-        "tenant": gateway.tenant,
-        "site": gateway.site,
         "title": folded.title,
         "severity": folded.severity,
         "state": folded.state,
@@ -147,12 +176,45 @@ def _summary(gateway: Gateway, folded: incidents.Incident, *, arrived: int, now:
         "acknowledged_until": folded.acknowledged_until,
         "resolved_by": folded.resolved_by,
         "merged_into": folded.merged_into,
+        "started_by": folded.started_by,
+        "closed_by": folded.closed_by,
+        "reason": folded.reason,
+        "assignee": folded.assignee,
+        "assignee_id": folded.assignee_id,
+        "cancelled": folded.cancelled,
+        "cancelled_by": folded.cancelled_by,
+        "split_from": folded.split_from,
+        "covert": int(folded.covert),
+        "fold": FOLD,
         "lamport": folded.lamport,
         "clips": len(folded.clips),
         "stills": len(folded.stills),
-        "arrived": arrived,
-        "updated": now,
     }
+
+
+async def _move(connection: AsyncConnection, folded: incidents.Incident) -> None:
+    """Say which footage came to this incident and which left it."""
+    if not folded.moved_in and not folded.moved_out and not folded.split_into:
+        return
+    await connection.execute(delete(moved).where(moved.c.incident == folded.id))
+    rows = [
+        {"incident": folded.id, "what": what, "subject": subject, "here": here}
+        for here, pieces in ((1, folded.moved_in), (0, folded.moved_out))
+        for what, subject in pieces
+    ]
+    if rows:
+        await connection.execute(insert(moved), rows)
+
+
+async def refold(connection: AsyncConnection, *, now: int, most: int = 100) -> list[str]:
+    """Fold anew some of the incidents that an older program folded; the ids of those it did, none when all are done."""
+    rows = (await connection.execute(_STALE.limit(most))).all()
+    for row in rows:
+        folded = incidents.fold(await of_incident(connection, gateway=row.gateway, incident=row.id), now=now)
+        values = _folded(folded) | {"updated": now}
+        await connection.execute(update(incident_table).where(incident_table.c.id == row.id).values(**values))
+        await _move(connection, folded)
+    return [row.id for row in rows]
 
 
 async def downwards(

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.store import upsert
-from relay.store.schema import clip, footage_gap, incident, segment, still
+from relay.store.schema import clip, footage_gap, incident, moved, segment, still
 from rules.events import ClipOpened, ClipSealed, Event, FootageGap, SegmentAdded, StillTaken
 
 _CLIP_OWNERS = select(clip.c.id, clip.c.gateway).where(clip.c.id.in_(bindparam("ids", expanding=True)))
@@ -89,20 +89,19 @@ def _setting(connection: AsyncConnection, *names: str) -> Any:
 
 
 # A clip or still shows on an incident's page only when both come from the same gateway: naming somebody else's incident
-# puts nothing on their page.
-_OF_INCIDENT = (incident.c.id == bindparam("incident"),)
-_CLIPS = (
-    select(clip)
-    .join(incident, (incident.c.id == clip.c.incident) & (incident.c.gateway == clip.c.gateway))
-    .where(*_OF_INCIDENT)
-    .order_by(clip.c.trigger, clip.c.id)
-)
-_STILLS = (
-    select(still)
-    .join(incident, (incident.c.id == still.c.incident) & (incident.c.gateway == still.c.gateway))
-    .where(*_OF_INCIDENT)
-    .order_by(still.c.taken, still.c.id)
-)
+# puts nothing on their page. What was moved shows where it was moved to.
+def _of_incident(table: Table, what: str) -> Any:
+    places = select(moved.c.subject).where(moved.c.incident == bindparam("incident"), moved.c.what == what)
+    own = (table.c.incident == bindparam("incident")) & table.c.id.not_in(places.where(moved.c.here == 0))
+    return (
+        select(table)
+        .join(incident, incident.c.gateway == table.c.gateway)
+        .where(incident.c.id == bindparam("incident"), own | table.c.id.in_(places.where(moved.c.here == 1)))
+    )
+
+
+_CLIPS = _of_incident(clip, "clip").order_by(clip.c.trigger, clip.c.id)
+_STILLS = _of_incident(still, "still").order_by(still.c.taken, still.c.id)
 _SEGMENTS = select(segment).where(segment.c.clip == bindparam("clip")).order_by(segment.c.n)
 
 

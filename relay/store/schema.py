@@ -117,7 +117,7 @@ incident = Table(
     # What the entries fold to (rules.incidents.fold); recomputed whenever an entry arrives.
     Column("title", Text, nullable=False),
     Column("severity", Text, nullable=False),
-    Column("state", Text, nullable=False),  # none, open, acknowledged, resolved, merged
+    Column("state", Text, nullable=False),  # a state of rules.incidents.LIFE
     Column("opened", Moment),  # None until the opening entry is here
     Column("policy", Text),
     Column("rule", Text),
@@ -126,6 +126,16 @@ incident = Table(
     Column("acknowledged_until", Moment),
     Column("resolved_by", Text),
     Column("merged_into", Text),
+    Column("started_by", Text),
+    Column("closed_by", Text),
+    Column("reason", Text),  # what it turned out to be; a word of rules.incidents.REASONS or of a later version
+    Column("assignee", Text),  # as people read it
+    Column("assignee_id", Text),  # the account, at the relay that wrote it
+    Column("cancelled", Moment),
+    Column("cancelled_by", Text),
+    Column("split_from", Text),
+    Column("covert", Whole, nullable=False, server_default="0"),  # 1: nobody in the building may learn of it
+    Column("fold", Whole, nullable=False, server_default="1"),  # store.entries.FOLD of the program that folded it
     Column("lamport", Whole, nullable=False),
     Column("clips", Whole, nullable=False, server_default="0"),
     Column("stills", Whole, nullable=False, server_default="0"),
@@ -134,6 +144,18 @@ incident = Table(
     Index(None, "state", "opened"),
     Index(None, "opened"),
     Index(None, "gateway", "opened"),
+    **STRICT,
+)
+
+# Footage that belongs elsewhere than its manifest says, because an incident was split or merged.
+moved = Table(
+    "moved",
+    metadata,
+    Column("incident", Text, ForeignKey("incident.id"), primary_key=True),
+    Column("what", Text, primary_key=True),  # clip, still
+    Column("subject", Text, primary_key=True),  # its id
+    Column("here", Whole, nullable=False),  # 1: it came to this incident; 0: it left
+    one_of("what", "clip", "still"),
     **STRICT,
 )
 
@@ -285,7 +307,7 @@ notice = Table(
     metadata,
     Column("id", Text, primary_key=True),  # derived from the entry: once per entry, for ever
     Column("incident", Text, ForeignKey("incident.id"), nullable=False),
-    Column("transition", Text, nullable=False),  # opened, reopened
+    Column("transition", Text, nullable=False),  # opened, reopened, cancelled
     Column("created", Moment, nullable=False),
     Column("routed", Moment),
     Index(None, "routed"),

@@ -94,7 +94,7 @@ async def _form(request: Request, session: Session | None) -> dict[str, str]:
         if len(body) > MOST_FORM_BYTES:
             raise Refused("The form is too long.")
     try:
-        fields = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=50))
+        fields = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=500))
     except ValueError:
         raise Refused("The form cannot be read.") from None
     if session and not hmac.compare_digest(fields.get("form_token", "").encode(), session.csrf.encode()):

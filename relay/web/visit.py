@@ -36,7 +36,13 @@ TABS = (
 # What a page says after it was sent here by a form. Only these words can be put on a page by its address.
 SAID: dict[str, tuple[str, str]] = {
     "acknowledged": ("good", "Acknowledged. Everybody who watches sees that you are on it."),
-    "resolved": ("good", "Resolved."),
+    "started": ("good", "Everybody who watches sees that you are working on it."),
+    "resolved": ("good", "Resolved. Close it when nothing is left to do."),
+    "filed": ("good", "Closed."),
+    "assigned": ("good", "It is yours now."),
+    "unassigned": ("good", "It is nobody's in particular now."),
+    "merged": ("good", "Merged. Both go on here, in the older of the two."),
+    "split": ("good", "This part is an incident of its own now."),
     "reopened": ("good", "Open again."),
     "noted": ("good", "The note is in the log."),
     "silenced": ("good", "The gateway was asked to silence it. The outcome appears below."),

@@ -105,7 +105,8 @@ TOO_WIDE = """document.documentElement.scrollWidth <= document.documentElement.c
   .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map((e) => e.outerHTML.slice(0, 90))"""
 TOO_SMALL = """
-  [...document.querySelectorAll('a[href], button, summary, input:not([type=hidden], [type=radio]), textarea')]
+  [...document.querySelectorAll('a[href], button, summary, select, textarea')]
+  .concat([...document.querySelectorAll('input:not([type=hidden], [type=radio], [type=checkbox])')])
   .filter((e) => e.checkVisibility() && !e.closest('p, dd, td, .notice, .sheet-head, .skip'))
   .map((e) => [e.outerHTML.slice(0, 60), Math.round(e.getBoundingClientRect().height), e.matches('.pill') ? 36 : 44])
   .filter(([, height, least]) => height > 0 && height < least)"""

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from starlette.websockets import WebSocket
 
+from agent.channel.commands import Commands
 from agent.channel.relay import RelayChannel
 from agent.clock import wall_now
+from agent.config.pepper import Pepper
 from agent.errors import AgentError
 from agent.intake import Input
 from rules import wire
@@ -125,6 +128,48 @@ async def test_a_command_is_decided_logged_and_answered_once(building: Rig, rela
     held = await building.held("P1")
     assert len(held) == 2
     assert not any(b"4711" in data or b"proof" in data for data in held)
+
+
+async def test_a_proof_becomes_a_digest_at_once_and_its_digits_are_nowhere(
+    building: Rig, relay: FakeRelay, at: Path
+) -> None:
+    pepper = Pepper.read("0f" * 32)
+    with structlog.testing.capture_logs() as lines:
+        async with relay.listening(at), running(channel(building, at, digest=pepper.code)):
+            line = await stream(relay)
+            proofs = [{"pin": "829417"}, {"pin": "829417x"}, {"code": "829417"}, {}, None]
+            for n, proof in enumerate(proofs):
+                await line.send_text(command("disarm", id=f"c-{n}", proof=proof).text())
+                await relay.expect(wire.Outcome)
+    digests = [received.digest for received in building.told(CommandReceived)]
+    assert digests == [pepper.code("829417"), None, None, None, None]
+    assert "829417" not in str(lines)
+    for path in building.directory.rglob("*"):
+        assert not path.is_file() or b"829417" not in path.read_bytes(), path
+
+
+async def test_a_proof_is_not_even_read_where_the_people_are_not_in_the_building(
+    building: Rig, relay: FakeRelay, at: Path
+) -> None:
+    outcomes: list[wire.Outcome] = []
+
+    async def reply(outcome: wire.Outcome) -> None:
+        outcomes.append(outcome)
+
+    commands = Commands(
+        outlet="cloud", intake=building.intake, clock=building.clock, database=building.store.database, reply=reply
+    )
+    task = asyncio.create_task(commands.run())
+    await commands.take(command("disarm", proof={"pin": "829417"}))
+    await until(lambda: outcomes)
+    task.cancel()
+    assert [received.digest for received in building.told(CommandReceived)] == [None]
+    over_the_network = RelayChannel(
+        name="cloud", url="https://relay.example:8443", identity=at.parent, gateway=GATEWAY,
+        epoch=building.store.epoch, software="t", database=building.store.database, cursors=building.store.cursors,
+        intake=building.intake, clock=building.clock, states=dict, questions={}, digest=Pepper.fresh()[0].code,
+    )  # fmt: skip
+    assert over_the_network._commands._digest is None
 
 
 async def test_an_outcome_survives_a_restart(tmp_path: Path, relay: FakeRelay, at: Path) -> None:

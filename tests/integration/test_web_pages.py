@@ -108,11 +108,12 @@ async def test_acting_on_an_incident(rig: Rig) -> None:
         assert answer.headers["location"] == f"{address}?said=acknowledged"
         page = (await client.get(answer.headers["location"])).text
         assert "Everybody who watches sees that you are on it" in page
-        assert "/acknowledge" not in page and "/reopen" in page
+        assert "<span>Acknowledge</span>" not in page and "/reopen" in page
         await press(client, f"{address}/note", note="Going up\nto look <b>now</b>")
-        await press(client, f"{address}/resolve", note="It was the cleaner")
+        await press(client, f"{address}/resolve", reason="user_error", note="It was the cleaner")
         page = (await client.get(address)).text
         assert "Going up\nto look &lt;b&gt;now&lt;/b&gt;" in page and "It was the cleaner" in page
+        assert "resolved it: mistake" in page
         again = await press(client, f"{address}/acknowledge")
         assert again.status_code == 409 and "already resolved" in again.text and "reopen it first" in again.text
         assert (await press(client, f"{address}/note", note="  ")).status_code == 409

@@ -302,10 +302,12 @@ def connect(rig: Rig, name: str) -> Stream:
 
 
 @asynccontextmanager
-async def rigged(folder: Path, *, name: str = "Cloud relay", zone: str = "UTC") -> AsyncIterator[Rig]:
-    """A relay's inside in a folder of its own."""
+async def rigged(
+    folder: Path, *, name: str = "Cloud relay", zone: str = "UTC", on_site: bool = False
+) -> AsyncIterator[Rig]:
+    """A relay's inside in a folder of its own; `on_site`: it stands in the building."""
     config = Config(
-        relay=RelayIdentity(id="cloud", name=name),
+        relay=RelayIdentity(id="cloud", name=name, on_site=on_site),
         data=folder,
         listeners=Listeners(
             gateways=[

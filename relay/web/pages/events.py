@@ -11,6 +11,7 @@ from relay.access import sessions
 from relay.access.errors import TooMany
 from relay.access.sessions import Session
 from relay.changes import Change
+from relay.store import sight
 from relay.web.gate import PageRoute
 from relay.web.visit import Visit
 
@@ -65,6 +66,9 @@ async def _stream(visit: Visit, session: Session) -> AsyncIterator[bytes]:
                         yield event("signed-out", now, {})
                         return
                     touched = kept
+                if console.context.config.on_site and (change.incidents or change.clips):
+                    async with console.context.db.read() as connection:
+                        change = await sight.without_secrets(connection, change)
                 if change.resync:
                     said = now
                     yield event("resync", now, {})

@@ -9,15 +9,26 @@ from relay.web.reading import building, feed
 from relay.web.reading.feed import Item
 from relay.web.times import WORDS, Times
 from relay.web.visit import Visit
+from rules.incidents import WAITING
 
-_PILLS = (("all", "All"), ("open", "Open"), ("acknowledged", "Acknowledged"), ("resolved", "Resolved"))
+_PILLS = (
+    ("all", "All"),
+    ("open", "Open"),
+    ("hand", "In hand"),
+    ("mine", "Mine"),
+    ("resolved", "Resolved"),
+    ("closed", "Closed"),
+)
 _QUIET = {
     "all": ("Nothing needs you", "If something happens it appears here by itself, with its pictures."),
     "open": ("Nothing is open", "Nobody has to do anything just now."),
+    "hand": ("Nobody is on anything", "No incident is being looked at or worked on."),
+    "mine": ("Nothing is yours", "Incidents that are assigned to you are listed here until they are settled."),
     "acknowledged": ("Nobody is on anything", "No incident is being looked at."),
-    "resolved": ("Nothing resolved yet", "Incidents that are settled are listed here."),
+    "in_progress": ("Nobody works on anything", "No incident is being worked on."),
+    "resolved": ("Nothing waits to be closed", "Incidents that are settled and not yet closed are listed here."),
+    "closed": ("Nothing closed yet", "Incidents that are settled and filed are listed here."),
 }
-
 
 
 def _heading(open_: int, taken: int) -> str:
@@ -29,7 +40,7 @@ def _heading(open_: int, taken: int) -> str:
 
 
 def _groups(items: list[Item]) -> list[dict[str, object]]:
-    titles = (("Waiting for somebody", feed.WAITING), ("Being looked at", ("acknowledged",)))
+    titles = (("Waiting for somebody", WAITING), ("In somebody's hands", feed.IN_HAND))
     groups = [(title, [item for item in items if item.state in states]) for title, states in titles]
     named = {state for _, states in titles for state in states}
     groups.append(("Earlier", [item for item in items if item.state not in named]))
@@ -43,9 +54,12 @@ async def show(visit: Visit) -> Response:
     asked = visit.request.query_params.get("state", "all")
     state = asked if asked in feed.FILTERS else "all"
     times = Times(zone_name=visit.console.zone, now=visit.now)
+    person = visit.signed_in.person.id
     async with context.db.read() as connection:
-        items = await feed.listing(connection, context.blobs, times, state=state)
-        counts = await feed.counts(connection, times.now)
+        items = await feed.listing(
+            connection, context.blobs, times, state=state, person=person, on_site=context.config.on_site
+        )
+        counts = await feed.counts(connection, times.now, person=person, on_site=context.config.on_site)
         gateways = await building.gateways(connection, context.hub.gateways, times.now)
     last = building.last_word(gateways)
     title, text = _QUIET[state]
@@ -55,7 +69,7 @@ async def show(visit: Visit) -> Response:
     return visit.render(
         "feed.html",
         here="feed",
-        heading=_heading(counts["open"], counts["acknowledged"]),
+        heading=_heading(counts["open"], counts["hand"]),
         waiting=counts["open"],
         last_word={"name": last.site_name, "seen": last.last_seen} if last else None,
         pills=[
@@ -68,6 +82,7 @@ async def show(visit: Visit) -> Response:
             for name, word in _PILLS
         ],
         groups=_groups(items),
+        lapses=min((item.lapses for item in items if item.lapses is not None), default=None),
         quiet=quiet,
         older=len(items) >= feed.SHOWN,
         shown=feed.SHOWN,
@@ -91,6 +106,15 @@ def as_data(item: Item) -> dict[str, object]:
         "acknowledged_by": item.acknowledged_by,
         "resolved_by": item.resolved_by,
         "merged_into": item.merged_into,
+        "acknowledged_until": item.acknowledged_until,
+        "started_by": item.started_by,
+        "assignee": item.assignee,
+        "closed_by": item.closed_by,
+        "reason": item.reason,
+        "cancelled": item.cancelled,
+        "cancelled_by": item.cancelled_by,
+        "split_from": item.split_from,
+        "covert": item.covert,
     }
 
 
@@ -101,7 +125,14 @@ async def data(visit: Visit) -> Response:
     asked = visit.request.query_params.get("state", "all")
     times = Times(zone_name=visit.console.zone, now=visit.now)
     async with context.db.read() as connection:
-        items = await feed.listing(connection, context.blobs, times, state=asked if asked in feed.FILTERS else "all")
+        items = await feed.listing(
+            connection,
+            context.blobs,
+            times,
+            state=asked if asked in feed.FILTERS else "all",
+            person=visit.signed_in.person.id,
+            on_site=context.config.on_site,
+        )
     return JSONResponse({"incidents": [as_data(item) for item in items]})
 
 

@@ -24,7 +24,7 @@ async def _clip(visit: Visit) -> Clip:
     """The clip of the address, once this person may see its incident."""
     context = visit.console.context
     async with context.db.read() as connection:
-        found = await clips.load(connection, context.blobs, visit.path("id"))
+        found = await clips.load(connection, context.blobs, visit.path("id"), on_site=context.config.on_site)
     if found is None:
         visit.authorise("clip")
         raise NotFound("There is no clip with this address.")
@@ -74,7 +74,7 @@ async def still(visit: Visit) -> Response:
     """One picture."""
     context = visit.console.context
     async with context.db.read() as connection:
-        found = await clips.load_still(connection, context.blobs, visit.path("id"))
+        found = await clips.load_still(connection, context.blobs, visit.path("id"), on_site=context.config.on_site)
     if found is None:
         visit.authorise("still")
         raise NotFound("There is no picture with this address.")

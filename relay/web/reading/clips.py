@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.blobs.directory import BlobDirectory
-from relay.store import media
+from relay.store import media, sight
 from relay.store.schema import clip, incident, still
 from relay.web.times import spoken
 
@@ -134,7 +134,7 @@ class Clip:
         }
 
 
-async def _whole(connection: AsyncConnection, blobs: BlobDirectory, row: Row[Any], tenant: str) -> Clip:
+async def _whole(connection: AsyncConnection, blobs: BlobDirectory, row: Row[Any], tenant: str, shown_in: str) -> Clip:
     segments = []
     inits: dict[str, Path | None] = {}
     for one in await media.segments_of(connection, row.id):
@@ -142,26 +142,25 @@ async def _whole(connection: AsyncConnection, blobs: BlobDirectory, row: Row[Any
             inits[one.init] = blobs.find(tenant, one.init)
         segments.append(Segment(row=one, file=blobs.find(tenant, one.sha256), init=inits[one.init]))
     # Of the pictures of the same camera, the first whose bytes are here stands in until the clip plays.
-    query = select(still.c.id, still.c.sha256).where(
-        still.c.incident == row.incident, still.c.gateway == row.gateway, still.c.camera == row.camera
-    )
-    pictures = await connection.execute(query.order_by(still.c.taken))
+    pictures = [one for one in await media.stills_of(connection, shown_in) if one.camera == row.camera]
     poster = next((picture.id for picture in pictures if blobs.find(tenant, picture.sha256)), None)
-    return Clip(row=row, incident=row.incident, segments=tuple(segments), poster=poster)
+    return Clip(row=row, incident=shown_in, segments=tuple(segments), poster=poster)
 
 
 async def of_incident(connection: AsyncConnection, blobs: BlobDirectory, wanted: str, tenant: str) -> list[Clip]:
     """The clips of an incident, oldest first."""
-    return [await _whole(connection, blobs, row, tenant) for row in await media.clips_of(connection, wanted)]
+    return [await _whole(connection, blobs, row, tenant, wanted) for row in await media.clips_of(connection, wanted)]
 
 
-async def load(connection: AsyncConnection, blobs: BlobDirectory, id: str) -> tuple[Clip, Row[Any]] | None:
-    """A clip and the row of its incident; None unless both are here and of one gateway."""
+async def load(
+    connection: AsyncConnection, blobs: BlobDirectory, id: str, *, on_site: bool
+) -> tuple[Clip, Row[Any]] | None:
+    """A clip and the row of its incident; None unless both are here, of one gateway, and shown in this place."""
     row = (await connection.execute(select(clip).where(clip.c.id == id))).one_or_none()
     if row is None or row.incident is None:
         return None
-    owner = await _owner(connection, row.incident, row.gateway)
-    return (await _whole(connection, blobs, row, owner.tenant), owner) if owner else None
+    owner = await _owner(connection, row.incident, row.gateway, on_site=on_site)
+    return (await _whole(connection, blobs, row, owner.tenant, row.incident), owner) if owner else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,15 +197,18 @@ async def stills_of(connection: AsyncConnection, blobs: BlobDirectory, wanted: s
     return [_still(row, blobs, tenant) for row in await media.stills_of(connection, wanted)]
 
 
-async def load_still(connection: AsyncConnection, blobs: BlobDirectory, id: str) -> tuple[Still, Row[Any]] | None:
-    """A still and the row of its incident; None unless both are here and of one gateway."""
+async def load_still(
+    connection: AsyncConnection, blobs: BlobDirectory, id: str, *, on_site: bool
+) -> tuple[Still, Row[Any]] | None:
+    """A still and the row of its incident; None unless both are here, of one gateway, and shown in this place."""
     row = (await connection.execute(select(still).where(still.c.id == id))).one_or_none()
     if row is None:
         return None
-    owner = await _owner(connection, row.incident, row.gateway)
+    owner = await _owner(connection, row.incident, row.gateway, on_site=on_site)
     return (_still(row, blobs, owner.tenant), owner) if owner else None
 
 
-async def _owner(connection: AsyncConnection, id: str, gateway: str) -> Row[Any] | None:
-    query = select(incident).where(incident.c.id == id, incident.c.gateway == gateway)
+async def _owner(connection: AsyncConnection, id: str, gateway: str, *, on_site: bool) -> Row[Any] | None:
+    of_gateway = select(incident).where(incident.c.id == id, incident.c.gateway == gateway)
+    query = of_gateway.where(sight.shown(on_site=on_site))
     return (await connection.execute(query)).one_or_none()

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.store import entries as entry_store
 from relay.store.schema import lane, record
+from relay.web.reading import reasons
 from relay.web.times import Times, spoken
 from rules import wire
 from rules.errors import WireError
-from rules.incidents import Entry, fold
+from rules.incidents import Entry, Incident, fold
 
 BEFORE, AFTER = 60 * 1_000_000, 600 * 1_000_000  # µs around the opening in which device facts belong to it
 ROWS_BEFORE, ROWS_AFTER = 200, 600  # log rows looked through around the cause
@@ -72,38 +73,62 @@ def fact_text(kind: str, body: dict[str, Any]) -> str:
     )
 
 
-def entry_text(entry: Entry) -> tuple[str, str]:
+def entry_text(entry: Entry, times: Times) -> tuple[str, str]:
     """Sentence and weight of an entry."""
-    body = entry.body
-    who = entry.by
-    if entry.kind == "incident.opened":
-        return f"Incident opened: {_words(body.get('title'))}", "alarm"
-    if entry.kind == "incident.evidence":
-        evidence = body.get("evidence", {})
-        camera = spoken(_words(evidence.get("camera")))
-        if "clip" in evidence:
-            return f"Recording from camera {camera}", "fact"
-        if "still" in evidence:
-            return f"Still from camera {camera}", "fact"
-        return _words(evidence.get("text")) or "Evidence added", "fact"
-    if entry.kind == "incident.notified":
-        where = f"{_words(body.get('recipient'))} by {_words(body.get('channel'))}"
-        attempt = body.get("attempt", 1)
-        if body.get("state") == "failed":
-            return f"Could not tell {where} (attempt {_words(attempt)})", "told"
-        again = ", possibly a repeat" if body.get("possibly_repeated") else ""
-        return f"Told {where}{again}", "told"
-    if entry.kind == "incident.acknowledged":
-        return f"{who} acknowledged", "act"
-    if entry.kind == "incident.noted":
-        return f"{who} noted", "act"
-    if entry.kind == "incident.resolved":
-        return f"{who} resolved", "end"
-    if entry.kind == "incident.reopened":
-        return f"{who} reopened", "alarm"
-    if entry.kind == "incident.merged":
-        return "Merged into another incident", "end"
+    body, who = entry.body, entry.by
+    match entry.kind:
+        case "incident.opened":
+            how = "Split off from another incident" if body.get("split_from") else "Incident opened"
+            return f"{how}: {_words(body.get('title'))}", "alarm"
+        case "incident.evidence":
+            return _evidence_text(body), "fact"
+        case "incident.notified":
+            return _notified_text(body), "told"
+        case "incident.acknowledged":
+            until = body.get("until")
+            return f"{who} acknowledged{f' until {times.short(until)}' if until else ''}", "act"
+        case "incident.started":
+            return f"{who} started work", "act"
+        case "incident.noted":
+            return f"{who} noted", "act"
+        case "incident.assigned":
+            to = _words(body.get("to"))
+            return (f"{who} took it" if to in ("", who) else f"{who} assigned it to {to}"), "act"
+        case "incident.unassigned":
+            return f"{who} gave it back", "act"
+        case "incident.resolved" | "incident.closed":
+            word = entry.kind.removeprefix("incident.")
+            reason = reasons.spoken(body.get("reason"))
+            return f"{who} {word} it{f': {reason[:1].lower()}{reason[1:]}' if reason else ''}", "end"
+        case "incident.reopened":
+            return f"{who} reopened", "alarm"
+        case "incident.cancelled":
+            return f"Cancelled: {who} disarmed", "act"
+        case "incident.merged":
+            return f"{who} merged it into another incident", "end"
+        case "incident.joined":
+            return f"{who} merged another incident into this one: {_words(body.get('title'))}", "act"
+        case "incident.split":
+            return f"{who} made a part of it an incident of its own: {_words(body.get('title'))}", "act"
     return entry.kind, "fact"
+
+
+def _evidence_text(body: dict[str, Any]) -> str:
+    evidence = body.get("evidence", {})
+    camera = spoken(_words(evidence.get("camera")))
+    moved = ", moved here" if body.get("moved_from") else ""
+    if "clip" in evidence:
+        return f"Recording from camera {camera}{moved}"
+    if "still" in evidence:
+        return f"Still from camera {camera}{moved}"
+    return f"{_words(evidence.get('text')) or 'Evidence added'}{moved}"
+
+
+def _notified_text(body: dict[str, Any]) -> str:
+    where = f"{_words(body.get('recipient'))} by {_words(body.get('channel'))}"
+    if body.get("state") == "failed":
+        return f"Could not tell {where} (attempt {_words(body.get('attempt', 1))})"
+    return f"Told {where}{', possibly a repeat' if body.get('possibly_repeated') else ''}"
 
 
 def lines(entries: Iterable[Entry], facts: Iterable[wire.Record], times: Times, relay: str) -> list[Line]:
@@ -114,7 +139,7 @@ def lines(entries: Iterable[Entry], facts: Iterable[wire.Record], times: Times, 
     latest = 0
     for rank, entry in enumerate(ordered):
         latest = max(latest, entry.wall)
-        text, weight = entry_text(entry)
+        text, weight = entry_text(entry, times)
         elsewhere = weight in ("act", "end") and entry.origin != relay
         source = f"at {entry.origin}" if elsewhere else ""
         note = _words(entry.body.get("note"))[:4000]
@@ -131,16 +156,14 @@ def clock_unsure(entries: Iterable[Entry], facts: Iterable[wire.Record]) -> bool
     return any(entry.clock != "synced" for entry in entries) or any(fact.clock != "synced" for fact in facts)
 
 
-def _line(
-    id: str, at: int, weight: str, text: str, note: str, source: str, opened: int | None, times: Times
-) -> Line:
+def _line(id: str, at: int, weight: str, text: str, note: str, source: str, opened: int | None, times: Times) -> Line:
     offset = times.after(at, opened) if opened is not None else ""
     return Line(id=id, at=at, weight=weight, text=text, note=note, source=source, offset=offset)
 
 
-async def entries_of(connection: AsyncConnection, gateway: str, incident: str, now: int) -> tuple[Entry, ...]:
-    """The entries of an incident in their one order."""
-    return fold(await entry_store.of_incident(connection, gateway=gateway, incident=incident), now=now).entries
+async def folded(connection: AsyncConnection, gateway: str, incident: str, now: int) -> Incident:
+    """An incident with its entries in their one order."""
+    return fold(await entry_store.of_incident(connection, gateway=gateway, incident=incident), now=now)
 
 
 _PLACE = (

@@ -21,6 +21,7 @@ let hiding = 0;
 let refreshing = false;
 let again = false;
 let later = 0;
+let lapsing = 0;
 let ended = false;
 
 function remember(root) {
@@ -50,13 +51,15 @@ function show(next, text) {
 
 function forms(region) {
   const kept = new Map();
-  for (const field of region.querySelectorAll("textarea[id], input[id]:not([type=hidden])")) kept.set(field.id, field.value);
+  for (const field of region.querySelectorAll("textarea[id], select[id], input[id]:not([type=hidden])")) kept.set(field.id, field.type === "checkbox" ? field.checked : field.value);
   const open = [...region.querySelectorAll("details[open][id]")].map((element) => element.id);
   const focus = region.contains(document.activeElement) ? document.activeElement.id : "";
   return () => {
     for (const [id, value] of kept) {
       const field = document.getElementById(id);
-      if (field && value) field.value = value;
+      if (!field || !value) continue;
+      if (field.type === "checkbox") field.checked = true;
+      else if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
     }
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
@@ -107,6 +110,7 @@ async function refresh() {
       sources = seen;
       document.title = fresh.title;
       refreshTimes();
+      awaitLapse();
       document.dispatchEvent(new CustomEvent("np:refreshed"));
     } while (again);
   } catch {
@@ -114,6 +118,14 @@ async function refresh() {
   } finally {
     refreshing = false;
   }
+}
+
+// An acknowledgement lapses without anybody saying so: the page looks again at that moment.
+function awaitLapse() {
+  clearTimeout(lapsing);
+  const moments = [...document.querySelectorAll("[data-lapses]")].map((region) => Date.parse(region.dataset.lapses));
+  const rest = Math.min(...moments) - Date.now();
+  if (Number.isFinite(rest)) lapsing = setTimeout(refresh, Math.min(Math.max(rest, 1000) + 200, 2 ** 31 - 1));
 }
 
 function soon() {
@@ -181,4 +193,5 @@ setInterval(() => {
 }, 5000);
 
 refreshTimes();
+awaitLapse();
 if ("stream" in body.dataset) connect();
