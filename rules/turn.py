@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeVar
 
-from rules import ids
 from rules.actions import Action, Note
 from rules.events import Clock, MadeEvent
+from rules.ids import derived
 
 _Made = TypeVar("_Made", bound=MadeEvent)
 
@@ -48,7 +48,7 @@ class Turn:
 
     def id(self, *parts: str | int) -> str:
         """The id of something that follows from this turn; the same parts must not be used twice in one turn."""
-        return ids.derived(self.seed, *parts)
+        return derived(self.seed, *parts)
 
     def header(self) -> dict[str, Any]:
         """What every fact made in this turn begins with, but its id."""
