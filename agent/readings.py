@@ -1,11 +1,10 @@
-"""Readings on their way into one packed row, and out of it again."""
+"""Readings on their way into one packed row; `rules.readings` has the way out of it."""
 
 from __future__ import annotations
 
 from rules import ids
 from rules.events import Reading, ReadingsPacked
 from rules.readings import reading as make
-from rules.readings import unpack as unpack  # the way out of what is packed here
 
 MAX_WAIT = 5_000_000  # µs: what a crash may cost
 MAX_HELD = 500

@@ -12,7 +12,6 @@ import structlog
 from agent.clock import wall_now
 from agent.config.load import parse_site
 from agent.errors import ConfigError, StoreDamaged
-from agent.readings import unpack
 from agent.replay import Replay
 from agent.sdnotify import notify
 from agent.store import sites, snapshots
@@ -24,6 +23,7 @@ from rules.engine import Engine
 from rules.errors import SnapshotError, WireError
 from rules.events import Boot, Event, ReadingsPacked, SiteApplied
 from rules.incidents import Entry
+from rules.readings import unpack
 
 log = structlog.get_logger()
 

@@ -94,5 +94,4 @@ class WakeMe:
 
 quicken(SetLevel, Pulse, SaveClip, TakeStill, Append, Note, WakeMe)
 
-Effect = SetLevel | Pulse | SaveClip | TakeStill
 Action = SetLevel | Pulse | SaveClip | TakeStill | Append | Note | WakeMe

@@ -17,13 +17,15 @@ from rules.actions import Append, SaveClip, TakeStill
 from rules.incidents import SEVERITIES, Entry
 from rules.state import Known
 from rules.turn import Turn
+from rules.units import DAY, SECOND
 
-_SECOND = 1_000_000
 # Footage older than the ring cannot be had.
-CLIP_NOT_AFTER = 20 * _SECOND
+CLIP_NOT_AFTER = 20 * SECOND
 REMEMBERED_INCIDENTS = 1000
 # A door that flaps for days must not hide behind the notification of its first night.
-LONGEST = 24 * 3600 * _SECOND
+LONGEST = DAY
+# A device or a person may have much to say.
+LONGEST_TITLE = 200
 MOST_JOINS = 100
 # Of one maker this many are looked at, newest first: an older one may have been reopened.
 LOOK_BACK = 8
@@ -126,16 +128,15 @@ class Casebook:
         somebody to say what it was, and a further alarm opens a new one."""
         self.append(turn, "incident.cancelled", incident, "", by=by, **({"note": note} if note else {}))
 
-    def resolve(self, turn: Turn, incident: str, *, reason: str, by: str, note: str | None = None) -> None:
-        """It is settled: `reason` is one of `rules.incidents.REASONS`."""
-        rest = {"note": note} if note else {}
-        self.append(turn, "incident.resolved", incident, reason, by=by, reason=reason, **rest)
-
     def keep(self, turn: Turn, incident: str, camera: str, *, pre: int, post: int, by: str, ordinal: int = 0) -> None:
         """Footage of this moment for the incident: a still at once, and a clip from `pre` to `post` µs around it."""
         still, clip = self.film(turn, incident, camera, pre=pre, post=post, by=by, ordinal=ordinal)
-        self.append(turn, "incident.evidence", incident, still, evidence={"still": still, "camera": camera})
-        self.append(turn, "incident.evidence", incident, clip, evidence={"clip": clip, "camera": camera})
+        self.picture(turn, incident, "still", still, camera)
+        self.picture(turn, incident, "clip", clip, camera)
+
+    def picture(self, turn: Turn, incident: str, what: str, name: str, camera: str) -> None:
+        """Say in the incident that there is this still or clip (`what`) of it."""
+        self.append(turn, "incident.evidence", incident, name, evidence={what: name, "camera": camera})
 
     def film(
         self, turn: Turn, incident: str, camera: str, *, pre: int, post: int, by: str, ordinal: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rules.access.access import Access
+from rules.access.levels import may
 from rules.actions import Note
 from rules.document.access import Person
 from rules.document.site import Site
@@ -45,7 +46,7 @@ class Commands:
             person = self._access.who(event.digest, turn, source=f"relay {event.outlet}")
             if isinstance(person, str):
                 return Became(False, person)
-            if not self._access.may(person, order.act, order.partition(event.args)):
+            if not may(person, order.act, order.partition(event.args)):
                 return Became(False, f"{person.title} may not do this here")
             by = _both(person, event.actor)
         elif order.lowers(event.args):

@@ -24,15 +24,17 @@ from rules.document.site import Site
 from rules.events import Boot, ClockStepped, CommandReceived, DeviceEvent, EngineFailed, Event, TimePassed
 from rules.incidents import Entry
 from rules.inputs import said
+from rules.machine import Machine, overriding
 from rules.outputs import Outputs
 from rules.panel.panel import Panel
 from rules.rulebook.rulebook import Rulebook
 from rules.state import State, dump, parse
 from rules.timers import Timers
 from rules.turn import Turn, Why
+from rules.units import MINUTE
 
 _INPUTS = (DeviceEvent, CommandReceived, TimePassed, Boot, ClockStepped, EngineFailed)
-_FAILURES_TOGETHER = 300_000_000  # µs
+_FAILURES_TOGETHER = 5 * MINUTE
 
 
 class Engine:
@@ -44,17 +46,25 @@ class Engine:
         self._sha256 = site_sha256
         self._state = state = state or State()
         self._timers = timers = Timers(state.timers)
-        self._outputs = outputs = Outputs(levels=state.levels, timers=timers)
+        outputs = Outputs(levels=state.levels, timers=timers)
         self._casebook = casebook = Casebook(incidents=state.incidents, origin=origin)
         self._panel = panel = Panel(site=site, memory=state.panel, timers=timers, outputs=outputs, casebook=casebook)
-        self._access = Access(
+        self._access = access = Access(
             site=site, memory=state.access, timers=timers, outputs=outputs, casebook=casebook, panel=panel
         )
-        self._calendar = Calendar(site=site, memory=state.calendar, timers=timers, panel=panel)
         self._rulebook = Rulebook(
             site=site, state=state, timers=timers, outputs=outputs, casebook=casebook, panel=panel
         )
-        self._commands = Commands(site=site, outputs=outputs, panel=panel, access=self._access)
+        self._commands = Commands(site=site, outputs=outputs, panel=panel, access=access)
+        self._machines: dict[str, Machine] = {
+            "level": outputs,
+            "panel": panel,
+            "access": access,
+            "calendar": Calendar(site=site, memory=state.calendar, timers=timers, panel=panel),
+            "rule": self._rulebook,
+        }
+        self._sense = overriding(self._machines.values(), "sense")
+        self._tick = overriding(self._machines.values(), "tick")
         self.trace: list[Why] = []
         self.lapsing: str | None = None  # the timer being decided: which one it was, should that fail
 
@@ -102,34 +112,25 @@ class Engine:
             self.give_up(fact.timer)
         else:
             if isinstance(fact, Boot):
-                if fact.off_time is not None:  # first what was due while it still ran
-                    actions = self._lapse(fact, until=fact.gt - fact.off_time)
-                self._rulebook.resume(fact)
-                self._panel.starting(fact)
-                self._calendar.starting(fact)
+                # First what was due while it still ran; a time off that nobody knows is none on this clock.
+                actions = self._lapse(fact, until=fact.gt - (fact.off_time or 0))
+                for machine in self._machines.values():
+                    machine.starting(fact)
             actions += self._lapse(fact, until=fact.gt)
         state.gt = max(state.gt, fact.gt)
         turn = self._turn(fact)
         self._rulebook.begin(turn)
-        match fact:
-            case DeviceEvent():
-                self._device(turn, fact)
-            case CommandReceived():
-                self._commands.take(turn, fact)
-            case Boot():
-                self._outputs.boot(turn, off_time=fact.off_time)
-                self._panel.boot(turn, fact)
-                self._access.boot(turn, fact)
-                self._calendar.look(turn, fact)
-            case ClockStepped():
-                self._calendar.look(turn, fact)
-                self._access.look(turn)
-            case EngineFailed():
-                self._failed(turn, fact)
-            case _:
-                pass
-        self._calendar.tick(turn, fact)
-        self._access.tick(turn)
+        if isinstance(fact, DeviceEvent):
+            self._device(turn, fact)
+        elif isinstance(fact, CommandReceived):
+            self._commands.take(turn, fact)
+        elif isinstance(fact, Boot):
+            for machine in self._machines.values():
+                machine.boot(turn, fact)
+        elif isinstance(fact, EngineFailed):
+            self._failed(turn, fact)
+        for tick in self._tick:
+            tick(turn, fact)
         self._tell_rules(turn)
         actions += turn.actions
         wake = self._timers.next()
@@ -177,10 +178,8 @@ class Engine:
             state.devices[what[0]] = what[1]
         if event.delivery in ("live", "redelivered"):
             state.last_seen[f"{event.kind} {event.device}"] = event.gt
-        self._panel.sense(turn, event)
-        self._access.sense(turn, event)
-        self._calendar.sense(turn, event)
-        self._rulebook.sense(turn, event, event.delivery)
+        for sense in self._sense:
+            sense(turn, event)
         self._rulebook.fire(turn, matched, event)
 
     def _lapse(self, fact: Event, *, until: int) -> list[Action]:
@@ -199,17 +198,8 @@ class Engine:
                 clock=fact.clock,
                 trace=self.trace,
             )
-            machine, what, subject = key.split(" ", 2)
-            if machine == "level":
-                self._outputs.lapse(turn, subject)
-            elif machine == "panel":
-                self._panel.lapse(turn, what, subject)
-            elif machine == "access":
-                self._access.lapse(turn, what, subject)
-            elif machine == "calendar":
-                self._calendar.lapse(turn, what, subject)
-            else:
-                self._rulebook.lapse(turn, what, subject)
+            word, what, subject = key.split(" ", 2)
+            self._machines[word].lapse(turn, what, subject)
             self._tell_rules(turn)
             actions += turn.actions
         self.lapsing = None
@@ -221,8 +211,8 @@ class Engine:
         while told < len(turn.made):
             fact = turn.made[told]
             told += 1
-            self._calendar.hear(turn, fact)
             matched = self._rulebook.matching(fact, turn)
             self._state.last_seen[f"{fact.kind} {fact.about}"] = fact.gt
-            self._rulebook.sense(turn, fact)
+            for machine in self._machines.values():
+                machine.hear(turn, fact)
             self._rulebook.fire(turn, matched, fact)

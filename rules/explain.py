@@ -4,6 +4,9 @@ Theory of operation. The records before the second are stepped as they were. Bef
 was due is decided and how the subject stands is written down; a rule is asked, by each fact, for every condition it
 has. Then the fact is stepped, and the lines its trace has about the subject say what was decided. Where nothing was
 decided at all, the answer is what the subject was last told, and when.
+
+A zone, a partition or a door rings by itself. What a rule (or a door, or the panel) does because of the same devices is
+shown with its name, and is its own ringing.
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ from rules.engine import Engine
 from rules.events import DeviceEvent, EffectCommanded, Event, TimePassed
 from rules.incidents import Entry
 from rules.plain import plain
-from rules.scenario.lines import say
+from rules.scenario.lines import on_the_wall, say
 from rules.scenario.times import spoken
 from rules.timetable import zone as zone_named
 from rules.turn import Why
-from rules.walk import Fact, Recorded, Stepped, Walk
+from rules.walk import Fact, Recorded, Stepped, Walk, where
 
 Kind = Literal["zone", "partition", "door", "rule"]
 _EARLIER = 5
@@ -99,6 +102,12 @@ class _Watch:
         self._devices: frozenset[str] = frozenset()
         self._labels: frozenset[str] = frozenset()
         self._zone: ZoneInfo = zone_named("UTC")
+        self._rules: frozenset[str] = frozenset()
+        self._rung = ""  # the first fact that rang, with what it came of
+        self._sounded: list[str] = []  # what rang then, where something else is asked about
+        self._first: int | None = None  # wall times of the first and last input that was looked at
+        self._last: int | None = None
+        self._ended = True  # whether the log ended before the second was over
 
     def through(self, records: Iterable[bytes]) -> Explanation:
         """Walk, look, and say."""
@@ -108,7 +117,12 @@ class _Watch:
             if isinstance(one, Recorded):
                 continue
             self._take(one)
-            if not isinstance(one.fact, Entry) and one.fact.wall >= self._until:
+            if isinstance(one.fact, Entry):
+                continue
+            self._first = one.fact.wall if self._first is None else self._first
+            self._last = one.fact.wall
+            if one.fact.wall >= self._until:
+                self._ended = False
                 break
         if not found.stood:
             self._learn_document()
@@ -118,8 +132,8 @@ class _Watch:
             hint = nearest(self._name, names) or f"; it has {', '.join(names) or 'none'}"
             raise LookupError(f"the document in force then has no {self._kind} {self._name}{hint}")
         found.earlier = list(self._earlier)
-        found.rang = any(_rang(line) for moment in found.moments for line in moment.followed)
-        found.because = self._because()
+        found.rang = bool(self._rung)
+        found.because = self._because() + self._others()
         return found
 
     # --- on the way ---
@@ -130,14 +144,19 @@ class _Watch:
         self._learn_document()
         if isinstance(fact, Entry) or fact.wall < self._at:
             return
+        over = max(0, fact.wall - self._until)  # what is due after the second is none of its business
+        gt = max(self._walk.engine.state.gt, fact.gt - over)
+        before = TimePassed(id=ids.derived(fact.id, "explain"), gt=gt, wall=fact.wall - over, clock=fact.clock)
+        self._due = self._walk.step(before)
         engine = self._walk.engine
-        before = TimePassed(id=ids.derived(fact.id, "explain"), gt=fact.gt, wall=fact.wall, clock=fact.clock)
-        self._due = engine.step(before)
         self._due_trace = list(engine.trace)
         if not self._found.stood:
             self._stand()
         if self._kind == "rule" and fact.wall < self._until and not isinstance(fact, TimePassed):
-            self._asked = engine.ask(self._name, fact)
+            try:
+                self._asked = engine.ask(self._name, fact)
+            except Exception as error:  # noqa: BLE001 - a fault of the program; the step says it as well
+                self._asked = [f"it could not be asked: {where(error)}"]
 
     def _take(self, one: Stepped) -> None:
         """After it was stepped."""
@@ -154,11 +173,36 @@ class _Watch:
         wall = min([fact.wall, *(made.wall for made in followed)])
         happened = say(fact, zone=self._zone)
         said = [say(made, zone=self._zone) for made in followed]
+        others = [self._by_another(made) for made in followed]
+        said = [f"{line} ({other})" if other else line for line, other in zip(said, others, strict=True)]
         moment = Moment(wall, fact.gt, happened, lines, said, self._asked if listened else [])
         if self._at <= wall < self._until:
             self._found.moments.append(moment)
+            self._note_what_rang(happened, followed)
         elif wall < self._at:
+            last = self._earlier[-1] if self._earlier else None
+            if last and (last.happened, last.trace, last.followed) == (happened, lines, said):
+                self._earlier.pop()  # the same again, as when every few minutes it is not ready
             self._earlier.append(moment)
+
+    def _by_another(self, made: Event | Entry) -> str:
+        """Whose doing it is, where that is not the subject itself: a rule, a door with the same contact, the panel."""
+        maker = _maker(made)
+        if self._kind == "rule":
+            return ""
+        if maker in self._rules:
+            return f"rule {maker}"
+        return maker if maker.startswith("panel " if self._kind == "door" else "door ") else ""
+
+    def _note_what_rang(self, happened: str, followed: list[Event | Entry]) -> None:
+        for made in followed:
+            line = say(made, zone=self._zone)
+            if not _rang(line):
+                continue
+            if other := self._by_another(made):
+                self._sounded.append(other)
+            elif not self._rung:
+                self._rung = f"{happened}: {line}"
 
     def _spelt_out(self, line: str) -> str:
         """A condition by what it says, where the trace only has its number."""
@@ -176,6 +220,7 @@ class _Watch:
         self._version = version.sha256
         self._found.document, self._found.sha256 = version.number, version.sha256
         self._zone = zone_named(version.site.site.timezone)
+        self._rules = frozenset(rule.id for rule in version.site.rules)
         self._devices = frozenset(_devices(version.site, self._kind, self._name))
         self._labels = frozenset({f"{self._kind} {self._name}", *_also(version.site, self._kind, self._name)})
 
@@ -188,7 +233,7 @@ class _Watch:
         if isinstance(fact, EffectCommanded):
             maker = f"{'panel' if self._kind == 'partition' else self._kind} {self._name} "
             return fact.rule == self._name or f"{fact.rule} ".startswith(maker)
-        return fact.about == self._name or getattr(fact, self._kind, None) == self._name
+        return bool(getattr(fact, self._kind, None) == self._name)
 
     def _stand(self) -> None:
         state = self._walk.engine.state
@@ -206,9 +251,12 @@ class _Watch:
         not hold, or the last thing the trace has to say."""
         moments = self._found.moments
         followed = [line for moment in moments for line in moment.followed]
-        if self._found.rang:
-            rang = next(moment for moment in moments if any(map(_rang, moment.followed)))
-            return f"{rang.happened}: " + next(line for line in rang.followed if _rang(line))
+        if self._rung:
+            return self._rung
+        for fault in self._walk.faults:
+            if self._at <= fault.fact.wall < self._until:
+                what = f"the deadline {fault.timer}" if fault.timer else say(fault.fact, zone=self._zone)
+                return f"the program failed at {what}: {fault.reason}; nothing was decided of it"
         for line in followed:
             if line.startswith(_REFUSALS):
                 return line
@@ -218,24 +266,53 @@ class _Watch:
         traced = [line for moment in moments for line in moment.trace]
         if traced:
             return f"{traced[-1]}{self._armed()}"
+        for moment in moments:
+            if moment.followed:
+                return f"{moment.happened}: {moment.followed[0]}"
         if moments:
             return f"{moments[-1].happened}, and nothing in it asked for more"
         last = self._earlier[-1] if self._earlier else None
-        ago = f"; the last was {last.happened} {spoken(self._at - last.wall)} before" if last is not None else ""
-        return f"nothing happened to it then{ago}"
+        ago = f"; the last was {last.happened} {_roughly(self._at - last.wall)} before" if last is not None else ""
+        return f"nothing happened to it then{ago}{self._outside()}"
 
+    def _outside(self) -> str:
+        """That the log has nothing of that time at all, as with the wrong day or hour."""
+        if self._first is None or self._last is None:
+            return "; the log ends before"
+        if self._first >= self._until:
+            return f"; the log begins at {on_the_wall(self._first, self._zone)}"
+        if self._ended and self._last < self._at:
+            return f"; the log ends at {on_the_wall(self._last, self._zone)}"
+        return ""
+
+    def _others(self) -> str:
+        """Who hears a siren and asks the zone is told what made it sound."""
+        if self._rung or not self._sounded:
+            return ""
+        return f"; what rang then: {', '.join(dict.fromkeys(self._sounded))}"
 
     def _armed(self) -> str:
-        """A zone's partition then, which is the first thing that keeps it from ringing."""
+        """How the partition stood then, which is the first thing that keeps a zone from ringing."""
         stood = self._found.stood
-        if self._kind != "zone" or "state" not in stood:
+        if self._kind not in ("zone", "partition") or "state" not in stood:
             return ""
-        mode = stood["mode"] if stood["state"] != "disarmed" else ""
-        return f" ({stood['partition']} was {stood['state']} {mode}".rstrip() + ")"
+        mode = stood.get("mode", "") if stood["state"] != "disarmed" else ""
+        return f" ({stood.get('partition', self._name)} was {stood['state']} {mode}".rstrip() + ")"
 
 
 def _rang(line: str) -> bool:
     return line.startswith((*_RINGS, "opened ")) or " on for " in line or line.endswith(" on")
+
+
+def _maker(made: Event | Entry) -> str:
+    if isinstance(made, Entry):
+        return str(made.body.get("rule", ""))
+    return str(made.rule) if isinstance(made, EffectCommanded) else ""
+
+
+def _roughly(micros: int) -> str:
+    """A duration in whole seconds, from one second on."""
+    return spoken(micros - micros % 1_000_000 if micros >= 1_000_000 else micros)
 
 
 def _made(actions: Sequence[Action]) -> Iterator[Event | Entry]:
@@ -258,10 +335,12 @@ def _devices(site: Site, kind: Kind, name: str) -> Iterator[str]:
 
 
 def _also(site: Site, kind: Kind, name: str) -> Iterator[str]:
-    """Whose decisions are its own as well: a zone's partition."""
+    """Whose decisions are its own as well: a zone's partition, a partition's zones."""
     for zone in site.zones:
         if kind == "zone" and zone.id == name:
             yield f"partition {zone.partition}"
+        if kind == "partition" and zone.partition == name:
+            yield f"zone {zone.id}"
 
 
 def _makers(site: Site, kind: Kind, name: str) -> tuple[str, ...]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, cast, get_args
+from typing import NamedTuple
 
 from rules.access.access import Access
 from rules.document import duration
+from rules.document.panel import MODES
 from rules.document.site import Site
-from rules.events import Mode
 from rules.outputs import Outputs
 from rules.panel.panel import Panel
 from rules.turn import Turn
 
 Args = dict[str, str]
-MODES: tuple[str, ...] = get_args(Mode)
 
 
 class Became(NamedTuple):
@@ -66,7 +65,7 @@ class Orders:
         here, zone, door = self._named, self._of_zone, self._of_door
         self.known: dict[str, Order] = {
             "silence": Order(self._silence, "silence", _never, _nowhere),
-            "arm": Order(self._arm, "arm", _never, here),
+            "arm": Order(self._arm, "arm", self._lightens, here),
             "force-arm": Order(self._force_arm, "bypass", _always, here),
             "disarm": Order(self._disarm, "disarm", _always, here),
             "clear": Order(self._clear, "clear", _always, here),
@@ -90,10 +89,16 @@ class Orders:
         return args.get("partition")
 
     def _of_zone(self, args: Args) -> str | None:
-        return self._zones.get(args.get("zone", "")) or args.get("partition")
+        named = args.get("zone")  # a zone, or where one may stand for all of them, a partition
+        return self._zones.get(named, named) if named else args.get("partition")
 
     def _of_door(self, args: Args) -> str | None:
         return self._doors.get(args.get("door", ""))
+
+    def _lightens(self, args: Args) -> bool:
+        """Whether an arming that runs already would become a lighter one."""
+        now, wanted = self._panel.mode(args.get("partition", "")), args.get("mode", "away")
+        return wanted not in ("away", now) and now != "disarmed"
 
     def _calms(self, args: Args) -> bool:
         level = args.get("level", "")
@@ -114,7 +119,7 @@ class Orders:
         partition, mode = args.get("partition", ""), args.get("mode", "away")
         if mode not in MODES:
             return Became(False, f"{mode} is no mode: {', '.join(MODES)}")
-        refusal = self._panel.arm(turn, partition, cast(Mode, mode), by=by, force=force)
+        refusal = self._panel.arm(turn, partition, mode, by=by, force=force)
         return _became(refusal, f"{partition} is being armed ({mode})")
 
     def _force_arm(self, turn: Turn, args: Args, by: str) -> Became:

@@ -12,7 +12,7 @@ from rules.events import EffectCommanded
 from rules.incidents import Entry
 from rules.scenario.lines import say
 from rules.timetable import zone
-from rules.walk import Fact, Recorded, Stepped, Walk
+from rules.walk import Fact, Fault, Recorded, Stepped, Walk
 
 _PROGRESS = 20_000
 
@@ -29,21 +29,25 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """`before` and `after` count by rule or machine what the log holds and what the replay made."""
+    """`before` and `after` count by rule or machine what the log holds and what the replay made. `faults` are inputs
+    and deadlines the program failed at, which were left out."""
 
     inputs: int = 0
     agreed: int = 0
     unknown: int = 0
     since: int | None = None  # wall µs of the first and last input that was compared
     until: int | None = None
+    begins: int | None = None  # wall µs of the first and last input there was, compared or not
+    ends: int | None = None
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
     @property
     def same(self) -> bool:
         """Whether everything would have been exactly as it was, ids included."""
-        return not self.differences
+        return not (self.differences or self.faults)
 
 
 class Replay:
@@ -68,6 +72,8 @@ class Replay:
                     self._count(report.before, one.fact)
                     self._differs(one.fact, -1)
                 continue
+            report.begins = one.fact.wall if report.begins is None else report.begins
+            report.ends = one.fact.wall
             if self._until is not None and one.fact.wall > self._until and not isinstance(one.fact, Entry):
                 break
             self._settle()
@@ -77,6 +83,7 @@ class Replay:
             self._take(one)
         self._settle()
         report.unknown = walk.unknown
+        report.faults = walk.faults
         report.differences = sorted(self._remaining())
         return report
 

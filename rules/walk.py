@@ -4,12 +4,16 @@ Theory of operation. A record is an *input* (something happened, somebody else w
 it because of the input before it). Inputs are stepped; outcomes are handed on unstepped, for those who compare. The
 document that was in force is followed too: `site.applied` names the next one, and the start just before it was already
 decided by it, so that start waits until the record behind its outcomes is known.
+
+A fault of the program in one input ends nothing: the engine begins again from the last snapshot in memory with the
+inputs since, as if that input, or the deadline that failed, had not been.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import NamedTuple
 
 from rules.actions import Action
@@ -34,6 +38,9 @@ from rules.wire.stored import fact as stored
 Fact = Event | Entry
 _ALSO = (EffectCommanded.kind, CommandDecided.kind)
 _MADE = frozenset(kind for kind, event in EVENTS.items() if issubclass(event, MadeEvent) or kind in _ALSO)
+_ROOT = __file__.removesuffix("rules/walk.py")  # what our own lines have in front
+_EVERY = 20_000  # inputs between two snapshots in memory
+_MOST_TIMERS = 50  # deadlines given up for one input
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,16 @@ class Recorded(NamedTuple):
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where the program failed: at `fact`, or at the deadline `timer` that was due before it. `reason` names the error
+    and its line in the program, and repeats nothing of the fact."""
+
+    fact: Fact
+    timer: str | None
+    reason: str
+
+
 class Walk:
     """Goes through records with `engine`, which is where the log was before the first of them. `gateway` is the id that
     signs the engine's own entries. `versions` gives the document of a SHA-256, as it came into force; None: the one the
@@ -76,7 +93,10 @@ class Walk:
         self.version = version
         self.unknown = 0  # records of kinds that this version does not know
         self.look: Callable[[Fact], None] | None = None  # asked right before each input is stepped
+        self.faults: list[Fault] = []  # what was left out
         self._put_aside: set[str] = set()
+        self._good = engine.snapshot()
+        self._since: list[Fact] = []  # stepped since then
         self._gateway = gateway
         self._versions = versions
 
@@ -120,7 +140,42 @@ class Walk:
         for each in unpack(fact) if isinstance(fact, ReadingsPacked) else (fact,):
             if self.look is not None:
                 self.look(each)
-            yield Stepped(each, self.engine.step(each))
+            yield Stepped(each, self.step(each))
+
+    def step(self, fact: Fact) -> list[Action]:
+        """What the engine wants because of this; nothing, and one of `faults` more, where it fails."""
+        for _ in range(_MOST_TIMERS):
+            try:
+                actions = self.engine.step(fact)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other inputs can still be decided
+                timer = self.engine.lapsing
+                self.faults.append(Fault(fact, timer, where(error)))
+                self._begin_again()
+                if timer is None:
+                    break
+                self.engine.give_up(timer)
+                self._keep()
+            else:
+                self._since.append(fact)
+                if len(self._since) >= _EVERY:
+                    self._keep()
+                return actions
+        self.engine.trace = []
+        return []
+
+    def _keep(self) -> None:
+        self._good = self.engine.snapshot()
+        self._since.clear()
+
+    def _begin_again(self) -> None:
+        self.engine = self._restored(self._good)
+        for fact in self._since:
+            self.engine.step(fact)  # as before: the engine is deterministic
+        self._keep()
+
+    def _restored(self, snapshot: bytes) -> Engine:
+        version = self.version
+        return Engine.restore(snapshot, site=version.site, site_sha256=version.sha256, origin=self._gateway)
 
     def _follow(self, fact: Fact) -> None:
         """Another document came into force."""
@@ -129,9 +184,8 @@ class Walk:
         version = self._versions(fact.sha256)
         if version is not None:
             self.version = version
-            self.engine = Engine.restore(
-                self.engine.snapshot(), site=version.site, site_sha256=version.sha256, origin=self._gateway
-            )
+            self.engine = self._restored(self.engine.snapshot())
+            self._keep()
 
     def _is_outcome(self, fact: Fact) -> bool:
         if isinstance(fact, Entry):
@@ -139,3 +193,13 @@ class Walk:
         if isinstance(fact, EffectExpired):
             return fact.reason == "redelivered"
         return fact.kind in _MADE
+
+
+def where(error: Exception) -> str:
+    """`KeyError in rules/panel/panel.py, line 9`."""
+    place = ""
+    for frame, line in walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename.removeprefix(_ROOT)
+        if file.startswith(("agent/", "rules/", "tests/")):
+            place = f" in {file}, line {line}"
+    return f"{type(error).__name__}{place}"

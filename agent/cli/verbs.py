@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.cli import EX_FOUND, EX_OK, EX_TEMPFAIL, EX_USAGE
 from agent.cli.credentials import ask
 from agent.config.load import Secrets, load_config, load_site_file
-from agent.config.pepper import NotACredential
+from agent.config.pepper import NotACredential, Pepper
 from agent.config.secrets import PEPPER
 from agent.errors import ConfigError
 
@@ -89,7 +89,8 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found, indent=2))
         return EX_OK
-    print(f"gateway {found['gateway']}, epoch {found['epoch']}, {found['rows']} rows, newest {found['newest']}")
+    newest = f"newest {found['newest']} UTC" if found["newest"] else "none yet"
+    print(f"gateway {found['gateway']}, epoch {found['epoch']}, {found['rows']} rows, {newest}")
     for outlet in found["outlets"]:
         lanes = ", ".join(f"{lane} {done}/{head}" for lane, (done, head) in outlet["lanes"].items())
         print(f"outlet {outlet['name']}: {lanes or 'nothing yet'}; {outlet['blobs_waiting']} blobs waiting")
@@ -116,11 +117,19 @@ def code(arguments: argparse.Namespace) -> int:
     given = ask(card=arguments.card)
     if given is None:
         return EX_USAGE
-    pepper = Secrets(directory=config.paths.secrets).pepper()
-    try:
-        digest = pepper.card(given) if arguments.card else pepper.code(given)
+    unused, _ = Pepper.fresh()
+    try:  # before a pepper is made for what is no code
+        _digest(unused, given, card=arguments.card)
     except NotACredential as error:
         print(error, file=sys.stderr)
         return EX_USAGE
-    print(f"{{digest: {digest}}}")
+    secrets = Secrets(directory=config.paths.secrets)
+    if not secrets.has_pepper:
+        where = config.paths.secrets
+        print(f"{where} gets a pepper: codes made here are known only to a gateway that has it", file=sys.stderr)
+    print(f"{{digest: {_digest(secrets.pepper(), given, card=arguments.card)}}}")
     return EX_OK
+
+
+def _digest(pepper: Pepper, given: str, *, card: bool) -> str:
+    return pepper.card(given) if card else pepper.code(given)

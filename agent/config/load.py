@@ -15,6 +15,8 @@ from rules.errors import DocumentError
 
 def load_config(path: Path) -> AgentConfig:
     """The configuration; relative paths in it are relative to the file."""
+    if not path.exists():
+        raise ConfigError(f"configuration {path} does not exist; name the gateway's with --config")
     try:
         config = load(read_text(path, "configuration"), str(path), AgentConfig)
     except DocumentError as error:

@@ -11,42 +11,35 @@ from typing import Any
 
 from rules.access.alarm import DoorAlarm
 from rules.access.areas import Areas
-from rules.access.codes import Credential, Register
+from rules.access.codes import Register
 from rules.access.decision import Desk
 from rules.access.door import Doors
 from rules.access.duress import Duress
 from rules.access.emergency import Emergency
 from rules.access.keypads import Keypads
-from rules.access.levels import may
 from rules.access.lockout import Lockout
 from rules.access.locks import Locks
 from rules.access.memory import AccessMemory
+from rules.access.proof import Proofs
 from rules.access.readers import Readers
+from rules.access.report import Reports
 from rules.access.watch import Watch
 from rules.casebook import Casebook
 from rules.document.access import Door, Keypad, Person
 from rules.document.site import Site
-from rules.events import Boot, ButtonPressed, CardRead, CodeEntered, DeviceEvent, KeyPressed
+from rules.events import Boot, ButtonPressed, CardRead, ClockStepped, CodeEntered, DeviceEvent, Event, KeyPressed
 from rules.inputs import condition
+from rules.machine import Machine
 from rules.outputs import Outputs
 from rules.panel.panel import Panel
 from rules.timers import Timers
 from rules.turn import Turn
 
-# A relay that passes proofs may try as often as a keypad whose document says nothing.
-PROOF_TRIES, PROOF_LOCKOUT = 5, 90_000_000
-_PROVES_NOTHING = {
-    "unknown": "nobody has this code",
-    "expired": "this code is not valid today",
-    "used": "this code was for one time, and was used",
-    "schedule": "this code does not count at this time",
-}
-
 _CREDENTIALS = frozenset({"card.read", "code.entered", "key.pressed"})
 _Role = Callable[[Turn, DeviceEvent], None]
 
 
-class Access:
+class Access(Machine):
     """All doors, keypads and people of a site. Timer keys are `access WHAT SUBJECT`."""
 
     def __init__(
@@ -60,12 +53,14 @@ class Access:
         panel: Panel,
     ) -> None:
         timetables = site.timetables()
+        reports = Reports(site=site, casebook=casebook)
         self._memory = memory
         self._register = Register(site=site, timetables=timetables)
         self._areas = Areas(site=site, inside=memory.inside)
         self._watch = Watch(memory=memory)
         self._lockout = Lockout(memory=memory, timers=timers)
-        self._duress = Duress(site=site, casebook=casebook)
+        duress = Duress(site=site, reports=reports)
+        self._proofs = Proofs(memory=memory, register=self._register, lockout=self._lockout, duress=duress)
         self._doors = Doors(
             site=site,
             timetables=timetables,
@@ -73,7 +68,7 @@ class Access:
             locks=Locks(memory=memory, timers=timers, outputs=outputs),
             areas=self._areas,
             watch=self._watch,
-            alarm=DoorAlarm(site=site, outputs=outputs, casebook=casebook),
+            alarm=DoorAlarm(site=site, outputs=outputs, reports=reports),
         )
         self._readers = Readers(
             memory=memory,
@@ -92,7 +87,7 @@ class Access:
             doors=self._doors,
             areas=self._areas,
             lockout=self._lockout,
-            duress=self._duress,
+            duress=duress,
         )
         self._keypads = Keypads(
             site=site,
@@ -101,8 +96,8 @@ class Access:
             panel=panel,
             register=self._register,
             lockout=self._lockout,
-            duress=self._duress,
-            emergency=Emergency(site=site, outputs=outputs, casebook=casebook, panel=panel),
+            duress=duress,
+            emergency=Emergency(site=site, outputs=outputs, reports=reports, panel=panel),
         )
         self._by_id = {door.id: door for door in site.doors}
         self._by_reader: dict[str, Door] = {}
@@ -211,49 +206,21 @@ class Access:
         self._doors.boot(turn, boot)
         self._memory.stale = False
 
-    def tick(self, turn: Turn) -> None:
-        """Something happened: if no schedule was looked at since the document changed, look now."""
+    def tick(self, turn: Turn, fact: Event) -> None:
+        """Another document, or another wall clock: look at every schedule again."""
         if self._memory.stale:
             self._memory.stale = False
             self._lockout.boot(turn)
-            self.look(turn)
-
-    def look(self, turn: Turn) -> None:
-        """The wall clock is another one: look at every schedule again."""
+        elif not isinstance(fact, ClockStepped):
+            return
         for door in self._by_id.values():
             self._doors.look(turn, door)
 
     # --- what people ask for through a relay, and other machines ------------------------------------------------------
 
-    def who(self, digest: str, turn: Turn, *, source: str = "relay") -> Person | str:
-        """Whose code this is, given as proof through `source`; or the sentence that says why it proves nothing. A code
-        given under duress proves what any other does."""
-        found = self._register.codes.get(digest)
-        said = self._proof(turn, found, source)
-        if found is not None and found.duress:
-            self._duress.tell(turn, found.person, source, policy=None, cameras=[])
-        return said
-
-    def _proof(self, turn: Turn, found: Credential | None, source: str) -> Person | str:
-        if self._lockout.locked(source, turn.gt):
-            self._lockout.refuse(turn, source, "locked_out")
-            return "too many wrong codes: none is taken for a while"
-        reason = "unknown" if found is None else found.refusal(turn.wall, self._memory.used)
-        if found is None or reason in ("expired", "used"):
-            wrong = reason or "unknown"
-            self._lockout.wrong(turn, source, wrong, tries=PROOF_TRIES, lockout=PROOF_LOCKOUT)
-            return _PROVES_NOTHING[wrong]
-        self._lockout.right(source)
-        if reason is not None:
-            self._lockout.refuse(turn, source, reason)
-            return _PROVES_NOTHING[reason]
-        if found.once:
-            self._memory.used.add(found.digest)
-        return found.person
-
-    def may(self, person: Person, act: str, partition: str | None = None) -> bool:
-        """Whether this person may do this: an act of `levels.ACTS`, in a partition if one is named."""
-        return may(person, act, partition)
+    def who(self, digest: str, turn: Turn, *, source: str) -> Person | str:
+        """Whose code this is, given as proof through `source`; or the sentence that says why it proves nothing."""
+        return self._proofs.who(turn, digest, source=source)
 
     def unlock(self, turn: Turn, door: str, *, by: str, stay: bool = False) -> str | None:
         """Let a door go for its usual time, or to `stay` so until it is locked. None, or why not."""
@@ -300,10 +267,6 @@ class Access:
     def muster(self, turn: Turn, *, by: str) -> dict[str, list[str]]:
         """Who is in the building, by area; told as a fact as well."""
         return self._areas.muster(turn, by=by)
-
-    def occupancy(self, area: str) -> list[str]:
-        """Who is in this area, by id."""
-        return self._areas.occupancy(area)
 
     def forgive(self, turn: Turn, person: str, *, by: str) -> str | None:
         """Forget where a person is, so that anti-passback lets them through once more. None, or why not."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rules.casebook import Casebook
+from rules.access.report import Reports
 from rules.document.access import Door
 from rules.document.site import Site
-from rules.events import DoorForced, DoorHeld
+from rules.events import DoorForced, DoorHeld, DoorSecured
 from rules.outputs import Outputs
 from rules.turn import Turn
-
-_GROUP = 300_000_000
-_PRE, _POST = 10_000_000, 30_000_000
 
 
 class DoorAlarm:
@@ -20,10 +17,9 @@ class DoorAlarm:
     that was held ends its siren; one that was forced sounds on, for who came in is in. A door without a policy
     has its partition's."""
 
-    def __init__(self, *, site: Site, outputs: Outputs, casebook: Casebook) -> None:
-        self._site = site
+    def __init__(self, *, site: Site, outputs: Outputs, reports: Reports) -> None:
         self._outputs = outputs
-        self._casebook = casebook
+        self._reports = reports
         self._policies = {partition.id: partition.policy for partition in site.partitions}
 
     def forced(self, turn: Turn, door: Door, fact: DoorForced) -> None:
@@ -34,9 +30,10 @@ class DoorAlarm:
         """It was open for too long."""
         self._raise(turn, door, "held", f"{door.title} held open", "medium", fact.id)
 
-    def ended(self, turn: Turn, door: Door, what: str) -> None:
-        """It is closed again."""
-        maker = f"door {door.id} held"
+    def ended(self, turn: Turn, door: Door, what: str, fact: DoorSecured) -> None:
+        """It is closed again: written into the incident, if that is not over."""
+        maker = f"door {door.id} {what}"
+        self._reports.add(turn, maker, fact.id, f"{door.title} is closed again")
         if what != "held":
             return
         for siren in door.sirens:
@@ -47,27 +44,23 @@ class DoorAlarm:
     def _raise(
         self, turn: Turn, door: Door, what: str, title: str, severity: Literal["medium", "high"], fact: str
     ) -> None:
-        maker, site = f"door {door.id} {what}", self._site.site
+        maker = f"door {door.id} {what}"
         for siren in door.sirens:
-            action = turn.id(door.id, what, siren)
-            self._outputs.hold(turn, siren, "on", duration=door.siren_for, by=maker, action=action)
-        device, policy = door.contact or door.lock, door.policy or self._policies.get(door.partition or "")
-        incident = self._casebook.open(
+            action, sounding = turn.id(door.id, what, siren), self._outputs.held(siren)
+            # Closing a held door must not end what sounds for somebody else as well.
+            theirs = what == "held" and sounding is not None and sounding.value == "on"
+            by = sounding.rule if theirs and sounding is not None else maker
+            self._outputs.hold(turn, siren, "on", duration=door.siren_for, by=by, action=action)
+        self._reports.tell(
             turn,
             maker,
-            by="Nightporter",
-            group=_GROUP,
-            again={"event": fact, "text": f"again: {title}"},
-            title=title[:200],
+            fact,
+            title=title,
+            again=f"again: {title}",
             severity=severity,
-            rule=maker,
-            device=device,
-            device_name=door.title,
-            site=site.id,
-            site_name=site.name,
-            trigger=fact,
-            **({} if door.partition is None else {"partition": door.partition}),
-            **({} if policy is None else {"policy": policy}),
+            device=door.contact or door.lock,
+            name=door.title,
+            policy=door.policy or self._policies.get(door.partition or ""),
+            cameras=door.cameras,
+            partition=door.partition,
         )
-        for camera in door.cameras:
-            self._casebook.keep(turn, incident, camera, pre=_PRE, post=_POST, by=maker)

@@ -53,10 +53,6 @@ class Areas:
         self._inside.pop(person.id, None)
         turn.why(f"person {person.id}", "whereabouts forgiven by {}", by)
 
-    def occupancy(self, area: str) -> list[str]:
-        """Who is in this area, by id."""
-        return sorted(person for person, seen in self._inside.items() if seen.area == area)
-
     def muster(self, turn: Turn, *, by: str) -> dict[str, list[str]]:
         """Who is in the building, by area, as names; told as a fact."""
         lists: dict[str, list[str]] = {}

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from rules.document.access import Card, Code, Person
 from rules.document.site import Site
 from rules.timetable import Timetable, zone
+from rules.units import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Credential:
         if self.timetable is not None and not self.timetable.holds(wall):
             return "schedule"
         return None
+
+    def spend(self, used: set[str]) -> None:
+        """It was accepted: one that counts once is used."""
+        if self.once:
+            used.add(self.digest)
 
 
 class Register:
@@ -65,4 +71,4 @@ def _bounds(valid: Code | Card, here: ZoneInfo) -> tuple[int | None, int | None]
 
 
 def _midnight(day: date, here: ZoneInfo) -> int:
-    return round(datetime(day.year, day.month, day.day, tzinfo=here).timestamp()) * 1_000_000
+    return round(datetime(day.year, day.month, day.day, tzinfo=here).timestamp()) * SECOND

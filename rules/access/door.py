@@ -17,11 +17,12 @@ from rules.events import Boot, DoorForced, DoorHeld, DoorHeldSoon, DoorSecured, 
 from rules.timers import Timers
 from rules.timetable import Timetable
 from rules.turn import Turn
+from rules.units import MINUTE, SECOND
 
 # A leaf that swings back on the latch is still the same opening.
-BOUNCE = 500_000
+BOUNCE = SECOND // 2
 # How much later than the opening itself a message about it may come: longer ago than that, nobody had let them in.
-LATEST = 60_000_000
+LATEST = MINUTE
 
 
 class Doors:
@@ -56,7 +57,7 @@ class Doors:
         _, area = self._areas.sides(door, out=out)
         memory.passing += [Passing(person.id, area) for person in people]
         memory.extended = any(person.extended for person in people)
-        if door.first_in and turn.live and memory.bolt != "free" and self._in_schedule(door, turn):
+        if door.first_in and not out and turn.live and memory.bolt != "free" and self._in_schedule(door, turn):
             self._free(turn, door, "first_in")
         self._locks.let_go(turn, door, time=door.extended_for if memory.extended else door.unlock_for, reason="access")
         self._extend(turn, door, memory)
@@ -187,8 +188,7 @@ class Doors:
         for what in ("warn", "held"):
             self._timers.cancel(f"access {what} {door.id}")
         if was in ("forced", "held"):
-            turn.make(DoorSecured, door.id)
-            self._alarm.ended(turn, door, was)
+            self._alarm.ended(turn, door, was, turn.make(DoorSecured, door.id))
         memory.closed = turn.gt if was in ("open", "warned", "held") else None
         self._locks.closed(turn, door)
 

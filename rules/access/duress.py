@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from rules.casebook import Casebook
+from rules.access.report import Reports
 from rules.document.access import Person
 from rules.document.site import Site
 from rules.events import DuressRaised
 from rules.turn import Turn
-
-_GROUP = 300_000_000
-_PRE, _POST = 10_000_000, 30_000_000
 
 
 class Duress:
@@ -17,37 +14,27 @@ class Duress:
     comes last in its turn, leaves no line in the trace and touches no output. A duress code tells whatever else is
     decided about it, also when it is out of date or its keypad is locked out."""
 
-    def __init__(self, *, site: Site, casebook: Casebook) -> None:
-        self._site = site
-        self._casebook = casebook
+    def __init__(self, *, site: Site, reports: Reports) -> None:
+        self._reports = reports
         self._policies = [(partition.id, partition.policy) for partition in site.partitions if partition.policy]
 
     def tell(self, turn: Turn, person: Person, source: str, *, policy: str | None, cameras: list[str]) -> None:
         """`person` used a duress code at `source`. Where that has no policy, it is told by one of their partitions'."""
-        policy = policy or self._policy(person)
         fact = turn.make(DuressRaised, source, person=person.id)
-        site, maker = self._site.site, f"duress {person.id}"
-        device = self._site.device(source)
-        name = device.title if device is not None else source
-        incident = self._casebook.open(
+        name = self._reports.called(source)
+        self._reports.tell(
             turn,
-            maker,
-            by="Nightporter",
-            group=_GROUP,
-            again={"event": fact.id, "text": f"duress again: {person.title} at {name}"},
-            title=f"Duress: {person.title} at {name}"[:200],
+            f"duress {person.id}",
+            fact.id,
+            title=f"Duress: {person.title} at {name}",
+            again=f"duress again: {person.title} at {name}",
             severity="critical",
-            covert=True,
-            rule=maker,
             device=source,
-            device_name=name,
-            site=site.id,
-            site_name=site.name,
-            trigger=fact.id,
-            **({} if policy is None else {"policy": policy}),
+            name=name,
+            policy=policy or self._policy(person),
+            cameras=cameras,
+            covert=True,
         )
-        for camera in cameras:
-            self._casebook.keep(turn, incident, camera, pre=_PRE, post=_POST, by=maker)
 
     def _policy(self, person: Person) -> str | None:
         theirs = [policy for name, policy in self._policies if person.partitions is None or name in person.partitions]

@@ -14,9 +14,10 @@ from rules.events import CardRead, CodeEntered, CodePending, KeyPressed, Mode
 from rules.panel.panel import Panel
 from rules.timers import Timers
 from rules.turn import Turn
+from rules.units import SECOND
 
 # How long the second person has to type their code.
-PAIR_WITHIN = 30_000_000
+PAIR_WITHIN = 30 * SECOND
 _ARMS: dict[str, Mode] = {"arm_away": "away", "arm_stay": "stay", "arm_night": "night", "arm_custom": "custom"}
 
 
@@ -79,23 +80,15 @@ class Keypads:
         if event.delivery in ("late", "retained"):
             turn.why(f"keypad {device}", "a code that is not of this moment does nothing")
             return
-        if self._lockout.locked(device, turn.gt):
-            self._lockout.refuse(turn, device, "locked_out")
-            return
-        reason = "unknown" if found is None else found.refusal(turn.wall, self._memory.used)
-        if found is None or reason in ("expired", "used"):
-            wrong = reason or "unknown"
-            self._lockout.wrong(turn, device, wrong, tries=keypad.tries, lockout=keypad.lockout)
+        reason = self._lockout.refusal(turn, device, found, tries=keypad.tries, lockout=keypad.lockout)
+        if found is None or reason is not None:
             return
         person = found.person
-        self._lockout.right(device)
-        if reason is None and not may(person, "disarm" if mode is None else "arm", keypad.partition):
-            reason = "level"
-        if reason is not None:
-            self._lockout.refuse(turn, device, reason)
+        if not may(person, "disarm" if mode is None else "arm", keypad.partition):
+            self._lockout.refuse(turn, device, "level")
             return
-        if found.once:
-            self._memory.used.add(found.digest)
+        self._lockout.right(device)
+        found.spend(self._memory.used)
         if mode is not None:
             self._arm(turn, keypad, mode, by=person.title)
         else:

@@ -8,6 +8,7 @@ the count anew. Emergency keys work all the time.
 
 from __future__ import annotations
 
+from rules.access.codes import Credential
 from rules.access.memory import AccessMemory
 from rules.events import CodeRefused, KeypadLocked, KeypadUnlocked
 from rules.timers import Timers
@@ -25,6 +26,18 @@ class Lockout:
         """Whether it takes no code at gateway time `gt`."""
         until = self._memory.locked.get(source)
         return until is not None and gt < until
+
+    def refusal(self, turn: Turn, source: str, found: Credential | None, *, tries: int, lockout: int) -> str | None:
+        """Why what was typed or read at `source` opens nothing now, said and counted; None: it is right so far."""
+        if self.locked(source, turn.gt):
+            self.refuse(turn, source, "locked_out")
+            return "locked_out"
+        reason = "unknown" if found is None else found.refusal(turn.wall, self._memory.used)
+        if reason in ("unknown", "expired", "used"):
+            self.wrong(turn, source, reason, tries=tries, lockout=lockout)
+        elif reason is not None:
+            self.refuse(turn, source, reason)
+        return reason
 
     def refuse(self, turn: Turn, source: str, reason: str) -> None:
         """Say that a code opened nothing, without counting it."""

@@ -32,7 +32,8 @@ class Locks:
 
     def claim(self, door: Door) -> None:
         """This lock is ours to state after a start."""
-        self._outputs.claim(door.lock)
+        doors, name = self._memory.doors, door.id
+        self._outputs.claim(door.lock, by=f"door {name}", stands=lambda: name in doors and doors[name].bolt == "free")
 
     def memory(self, door: Door) -> DoorMemory:
         """What is remembered of this door."""
@@ -119,7 +120,11 @@ class Locks:
         """Let it stand unlocked until told otherwise."""
         memory = self.memory(door)
         memory.bolt, memory.free = BOLT[memory.bolt]["free"], reason
-        self._hold(turn, door, "on", "free")
+        holder = self.holder(door)
+        if holder is None:
+            self._hold(turn, door, "on", "free")
+        else:
+            turn.why(f"door {door.id}", "{} holds its lock open already", holder)
         turn.make(DoorUnlocked, door.id, ordinal=reason, reason=reason)
 
     def secure(self, turn: Turn, door: Door, *, reason: str) -> None:

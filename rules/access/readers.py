@@ -18,11 +18,12 @@ from rules.events import AccessDenied, AccessGranted, AccessPending, CardRead, C
 from rules.panel.panel import Panel
 from rules.timers import Timers
 from rules.turn import Turn
+from rules.units import SECOND
 
 # How long a reader waits for the PIN, a door for the second person, and a partition for the second card.
-PIN_WITHIN = 15_000_000
-SECOND_WITHIN = 30_000_000
-DOUBLE_WITHIN = 5_000_000
+PIN_WITHIN = 15 * SECOND
+SECOND_WITHIN = 30 * SECOND
+DOUBLE_WITHIN = 5 * SECOND
 
 
 class Readers:
@@ -78,7 +79,9 @@ class Readers:
                 self._lockout.wrong(turn, reader, "unknown", tries=door.tries, lockout=door.lockout)
                 self._deny(turn, door, reader, "unknown")
             else:
-                self._lockout.right(reader)
+                refusal = code.refusal(turn.wall, self._memory.used)
+                if refusal in ("expired", "used"):
+                    self._lockout.wrong(turn, reader, refusal, tries=door.tries, lockout=door.lockout)
                 self._decide(turn, door, reader, out=out, credential=code, pin="right")
         if code is not None and code.duress and event.delivery != "retained":
             self._duress.tell(turn, code.person, reader, policy=door.policy, cameras=door.cameras)
@@ -93,10 +96,8 @@ class Readers:
         if code is not None and code.person is person and code.refusal(turn.wall, self._memory.used) is None:
             right = True
             if not locked:
-                self._spend(code)
-        if right and not locked:
-            self._lockout.right(reader)
-        elif not locked:
+                code.spend(self._memory.used)
+        if not right and not locked:
             self._lockout.wrong(turn, reader, "unknown", tries=door.tries, lockout=door.lockout)
         # Locked by this very try, or before it: either way nothing is said about the PIN's being right.
         self._decide(turn, door, reader, out=out, credential=card, pin="right" if right else "wrong")
@@ -125,6 +126,8 @@ class Readers:
             late=late,
         )
         reason = self._desk.decide(request)
+        if pin == "right" and reason in (None, "second_person"):
+            self._lockout.right(reader)
         if credential is None:
             self._deny(turn, door, reader, reason or "unknown")
         elif reason is None:
@@ -133,7 +136,7 @@ class Readers:
             self._memory.pins[reader] = credential.digest
             self._wait(turn, door, reader, "pin", PIN_WITHIN, credential.person.id)
         elif reason == "second_person":
-            self._spend(credential)
+            credential.spend(self._memory.used)
             self._memory.seconds[reader] = credential.person.id
             self._wait(turn, door, reader, "second_person", SECOND_WITHIN, credential.person.id)
         else:
@@ -144,14 +147,14 @@ class Readers:
     ) -> None:
         person = credential.person
         disarmed = False
-        if door.partition is not None and door.badge_disarms and self._panel.mode(door.partition) != "disarmed":
+        if door.partition is not None and door.badge_disarms and self._disarms(turn, door.partition):
             refused = self._panel.disarm(turn, door.partition, by=person.title)
             if refused is not None:
                 turn.why(f"door {door.id}", "{} is armed and was not disarmed: {}", door.partition, refused)
                 self._deny(turn, door, reader, "armed", person.id)
                 return
             disarmed = True
-        self._spend(credential)
+        credential.spend(self._memory.used)
         people = [person]
         if door.two_person and second is not None:
             self._forget(self._memory.seconds, "second_person", reader)
@@ -175,6 +178,12 @@ class Readers:
             else:
                 self._memory.badges[reader] = Badge(person.id, turn.gt)
 
+    def _disarms(self, turn: Turn, partition: str) -> bool:
+        """Whether being let in disarms. The door does not open for a message that may be a repeat: nobody comes in, and
+        it may have been armed since; only somebody who is in already is spared the alarm."""
+        state = self._panel.state(partition)
+        return state != "disarmed" and (turn.live or state == "entering")
+
     def _double(self, turn: Turn, event: CardRead, door: Door, credential: Credential) -> bool:
         """Whether this was the second reading of a card that was let in a moment ago, and arms."""
         badge = self._memory.badges.get(event.device)
@@ -192,10 +201,6 @@ class Readers:
         else:
             turn.why(f"door {door.id}", "the second card did not arm {}: {}", door.partition, refused)
         return True
-
-    def _spend(self, credential: Credential) -> None:
-        if credential.once:
-            self._memory.used.add(credential.digest)
 
     def _deny(self, turn: Turn, door: Door, reader: str, reason: str, person: str = "", waited: str = "") -> None:
         turn.make(

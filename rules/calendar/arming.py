@@ -27,9 +27,10 @@ from rules.inputs import condition
 from rules.panel.panel import Panel
 from rules.timers import Timers
 from rules.turn import Turn
+from rules.units import MINUTE
 
 # A partition that is not ready is looked at again after this time.
-RETRY = 300_000_000
+RETRY = 5 * MINUTE
 _TIMERS = ("soon", "warned", "quiet", "retry", "late", "open")
 
 

@@ -9,6 +9,7 @@ from rules.calendar.memory import CalendarMemory
 from rules.document.site import Site
 from rules.events import (
     Boot,
+    ClockStepped,
     DeviceEvent,
     Event,
     MadeEvent,
@@ -18,12 +19,13 @@ from rules.events import (
     ScheduleEnded,
     ScheduleStarted,
 )
+from rules.machine import Machine
 from rules.panel.panel import Panel
 from rules.timers import Timers
 from rules.turn import Turn
 
 
-class Calendar:
+class Calendar(Machine):
     """Turns the edges of timetables into timers on gateway time, `calendar WHAT SUBJECT`, and sets them anew when the
     wall clock is another one. Schedules nobody listens to cost nothing."""
 
@@ -44,15 +46,10 @@ class Calendar:
         self._armings.starting(boot)
 
     def tick(self, turn: Turn, fact: Event) -> None:
-        """Something happened: if its wall clock is another one than ours, nobody told us, and we look."""
-        if self._busy and self._follower.believe(fact.wall, fact.gt):
-            self._look(turn)
-
-    def look(self, turn: Turn, fact: Event) -> None:
-        """The wall clock is new, or another one: set every timer by it."""
-        if self._busy:
-            self._follower.believe(fact.wall, fact.gt)
-            self._look(turn)
+        """The wall clock is new, or another one than ours (nobody need have told us): set every timer by it."""
+        if self._busy and (self._follower.believe(fact.wall, fact.gt) or isinstance(fact, Boot | ClockStepped)):
+            for schedule in self._follower.names():
+                self._follow(turn, schedule)
 
     def sense(self, turn: Turn, event: DeviceEvent) -> None:
         """A device told something."""
@@ -69,10 +66,6 @@ class Calendar:
             self._armings.lapse(turn, what, subject)
         elif subject in self._follower.names():
             self._follow(turn, subject)
-
-    def _look(self, turn: Turn) -> None:
-        for schedule in self._follower.names():
-            self._follow(turn, schedule)
 
     def _follow(self, turn: Turn, schedule: str) -> None:
         edges = self._follower.look(schedule, gt=turn.gt, cause=turn.cause)

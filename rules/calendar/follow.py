@@ -19,13 +19,13 @@ from typing import NamedTuple
 from rules.calendar.memory import CalendarMemory, Followed
 from rules.timers import Timers
 from rules.timetable import Timetable
+from rules.units import HOUR, SECOND
 
-_SECOND = 1_000_000
-STANDS_STILL = 3 * 3600 * _SECOND
+STANDS_STILL = 3 * HOUR
 # 1 January 2024.
-BELIEVED = 1_704_067_200 * _SECOND
+BELIEVED = 1_704_067_200 * SECOND
 # The wall clock is kept right by small steps and the boot-time clock is not: below this it is the same clock.
-TOLERANCE = _SECOND
+TOLERANCE = SECOND
 
 
 class Edge(NamedTuple):

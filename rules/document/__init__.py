@@ -14,13 +14,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from rules.document.explain import explain, nearest
 from rules.document.places import Places
 from rules.errors import DocumentError
+from rules.units import DAY, SECOND
 
 __all__ = ["Duration", "Name", "Places", "Secret", "Strict", "duration", "load", "load_placed", "nearest"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.ASCII)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_YEAR = 366 * 24 * 3600 * 1_000_000
+_YEAR = 366 * DAY
 
 
 class Strict(BaseModel):
@@ -35,7 +36,7 @@ def duration(value: object) -> int:
     if match is None or not value:
         raise ValueError(f"{str(value)[:40]!r} is not a duration; write for example 10s, 1m30s, 2h or 500ms")
     hours, minutes, seconds, milliseconds = (int(part or 0) for part in match.groups())
-    total = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + milliseconds * 1000
+    total = ((hours * 60 + minutes) * 60 + seconds) * SECOND + milliseconds * 1000
     if total > _YEAR:
         raise ValueError(f"{value!r} is longer than a year")
     return total

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, Field, model_validator
 from rules.document import Duration, Name, Strict, duration
 from rules.document.condition import one_of
 from rules.document.select import Wait
+from rules.document.titles import check
 from rules.events import Mode
 from rules.incidents import Severity
-from rules.rulebook.titles import check
+from rules.units import MINUTE
 
-_MINUTE = 60_000_000
 Template = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check)]
 
 
@@ -22,7 +22,7 @@ class OpenIncident(Strict):
 
     severity: Severity
     title: Template
-    group: Duration = 5 * _MINUTE
+    group: Duration = 5 * MINUTE
 
 
 class AppendIncident(Strict):

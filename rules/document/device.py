@@ -148,6 +148,19 @@ class Device(Strict):
                 "watches its line"
             )
 
+        self._apart(mqtt)
+
+    def _apart(self, mqtt: Mqtt) -> None:
+        """What means two things means neither. 1 and true are two values, 1 and 1.0 are one."""
+        words = {name: getattr(mqtt, name) for name in ("open", "closed", "on", "off", "normal", "active", "short")}
+        meant: dict[tuple[bool, object], str] = {}
+        for name, value in words.items():
+            if value is None:
+                continue
+            first = meant.setdefault((isinstance(value, bool), value), name)
+            if first != name:
+                raise ValueError(f"{self.type} {self.id}: `{first}` and `{name}` are the same value in mqtt")
+
     def _credentials(self, mqtt: Mqtt) -> None:
         if self.type == "keypad":
             if mqtt.code is None and mqtt.key is None:

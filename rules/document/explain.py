@@ -12,6 +12,7 @@ from rules.document.places import Path, Places
 from rules.errors import Problem
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_PLAIN = re.compile(r"\w[\w. -]{0,60}")
 _EXPECTED = {
     "string": "text",
     "int": "a whole number",
@@ -31,6 +32,7 @@ def explain(error: ValidationError, places: Places, model: type[BaseModel]) -> l
     problems: list[Problem] = []
     for detail in error.errors(include_url=False):
         path, of_key = _in_document(tuple(detail["loc"]), places)
+        path = _given(path, detail["input"], places)
         word = _EXPECTED.get(detail["type"].partition("_")[0]) if _is_type_error(detail["type"]) else None
         if word is None:
             problems.append(_problem(detail, path, of_key, places, model))
@@ -40,8 +42,14 @@ def explain(error: ValidationError, places: Places, model: type[BaseModel]) -> l
             if word not in expected[path]:
                 expected[path].append(word)
     for path, words in expected.items():
-        quotes = "; put it in quotes" if words == ["text"] and isinstance(found[path], bool | int | float) else ""
-        message = f"{_show(found[path])} stands where {_either(words)} is expected{quotes}"
+        hint = ""
+        if words == ["text"] and isinstance(found[path], bool | int | float):
+            hint = "; put it in quotes"
+        elif words == ["a list"] and isinstance(found[path], str) and _PLAIN.fullmatch(found[path]):
+            hint = f"; write [{found[path]}]"
+        elif words == ["a list"] and isinstance(found[path], dict):
+            hint = "; put [ ] around it, or a dash before it"
+        message = f"{_show(found[path])} stands where {_either(words)} is expected{hint}"
         problems.append(places.problem(places.of_value(path), path, message))
     return problems
 
@@ -71,7 +79,7 @@ def _problem(detail: Any, path: Path, of_key: bool, places: Places, model: type[
     if kind == "value_error":
         message = str(context["error"])
     elif kind == "literal_error":
-        words = re.findall(r"'([^']*)'", context["expected"])
+        words = [word for word in re.findall(r"'([^']*)'", context["expected"]) if word]
         message = f"{_show(detail['input'])} is not one of {', '.join(words)}{nearest(str(detail['input']), words)}"
     elif kind == "string_too_short":
         message = "this may not be empty"
@@ -108,10 +116,28 @@ def _in_document(location: Path, places: Places) -> tuple[Path, bool]:
     """The steps of a pydantic location that exist in the document (it names branches of a choice as well), and
     whether it means the key rather than the value."""
     path: Path = ()
-    for step in location:
-        if (*path, step) in places.values:
-            path = (*path, step)
+    for n, step in enumerate(location):
+        inside, after = (*path, step), location[n + 1 : n + 2]
+        if after and (*inside, *after) not in places.values and (*path, *after) in places.values:
+            continue  # a branch that has the name of one of its keys
+        if inside in places.values:
+            path = inside
     return path, bool(location) and location[-1] == "[key]"
+
+
+def _given(path: Path, value: Any, places: Places) -> Path:
+    """Where a word stands that a rule of the library was given: what the rule is made of is not in the document."""
+    item = places.data
+    for step in path:
+        inside = isinstance(item, dict) and step in item
+        inside = inside or (isinstance(item, list) and isinstance(step, int) and step < len(item))
+        if not inside:
+            return path  # a document made of several has places of its own
+        item = item[step]
+    if not isinstance(item, dict) or "use" not in item or not isinstance(item.get("with"), dict):
+        return path
+    names = [name for name, given in item["with"].items() if type(given) is type(value) and given == value]
+    return (*path, "with", names[0]) if len(names) == 1 else path
 
 
 def _keys_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
+from rules.units import MINUTE, SECOND
 
 
 class Figure(NamedTuple):
@@ -29,10 +28,6 @@ ENTRY_AND_ABORT = 60 * SECOND  # both together at most
 # After EN 50131, as it is commonly told.
 ENTRY_DELAY_EN = 45 * SECOND  # at most, to unset
 WARNING_EN = 30 * SECOND  # the local alarm is heard this long before anybody outside is told, off the entry route
-LOG_EVENTS_EN = {1: 250, 2: 250, 3: 500, 4: 1000}  # events kept, by grade
-LOG_DAYS_EN = 30  # and for so many days
-CLOCK_EN = 10 * MINUTE  # a year, at most
 
 # Of our own choosing.
 SIREN_FOR = 3 * MINUTE
-CODE_TRIES = Figure(3, 10, 5)

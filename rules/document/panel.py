@@ -12,13 +12,13 @@ from rules.document.figures import (
     CANCEL_WINDOW,
     ENTRY_DELAY,
     EXIT_DELAY,
-    MINUTE,
     SETTLE,
     SIREN_FOR,
     SWINGER,
 )
 from rules.events import Mode
 from rules.incidents import Severity
+from rules.units import MINUTE
 
 ZoneType = Literal[
     "entry_exit",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rules.document import nearest
 from rules.document.panel import Partition, Zone
 from rules.document.places import Path
+from rules.document.tells import Mistake, known
 
 if TYPE_CHECKING:
     from rules.document.site import Site
 
-Mistake = tuple[Path, str]
 # Which devices can be the input of a zone; a four-state input or a contact can be wired to anything.
 _ANYTHING = ("input", "contact", "motion", "glass", "button", "smoke", "heat", "co", "water", "camera")
 _SENSES = {
@@ -57,12 +56,12 @@ def _partition(
     sirens = [name for name, kind in types.items() if kind in ("siren", "output")]
     cameras = [name for name, kind in types.items() if kind == "camera"]
     for n, siren in enumerate(partition.sirens):
-        yield from _known((*path, "sirens", n), siren, sirens, "siren or output")
+        yield from known((*path, "sirens", n), siren, sirens, "siren or output")
     for n, camera in enumerate(partition.cameras):
-        yield from _known((*path, "cameras", n), camera, cameras, "camera")
+        yield from known((*path, "cameras", n), camera, cameras, "camera")
     for n, owner in enumerate(partition.owners):
         here = (*path, "owners", n)
-        yield from _known(here, owner, list(partitions), "partition")
+        yield from known(here, owner, partitions, "partition")
         if owner == partition.id:
             yield here, f"{owner} cannot own itself"
         elif owner in partitions and partitions[owner].owners:
@@ -74,7 +73,7 @@ def _partition(
         yield from _delays((*path, word), delays, partition)
     if partition.arming is not None:
         here, mode = (*path, "arming"), partition.arming.mode
-        yield from _known((*here, "schedule"), partition.arming.schedule, schedules, "schedule")
+        yield from known((*here, "schedule"), partition.arming.schedule, schedules, "schedule")
         if mode not in partition.modes:
             where = (*here, "mode") if "mode" in partition.arming.model_fields_set else here
             yield where, f"{partition.id} is never armed in {mode} ({', '.join(partition.modes)})"
@@ -89,8 +88,8 @@ def _delays(path: Path, delays: dict[str, int], partition: Partition) -> Iterato
 def _zone(
     path: Path, zone: Zone, site: Site, partitions: dict[str, Partition], types: dict[str, str]
 ) -> Iterator[Mistake]:
-    yield from _known((*path, "partition"), zone.partition, list(partitions), "partition")
-    yield from _known((*path, "device"), zone.device, list(types), "device")
+    yield from known((*path, "partition"), zone.partition, partitions, "partition")
+    yield from known((*path, "device"), zone.device, types, "device")
     senses = _SENSES.get(zone.type, _ANYTHING)
     if zone.device in types and types[zone.device] not in senses:
         kind = types[zone.device]
@@ -129,10 +128,4 @@ def _cross(path: Path, zone: Zone, site: Site) -> Iterator[Mistake]:
         elif other in here and other not in neighbours:
             yield (*path, n), f"{other} belongs to partition {here[other].partition}, {zone.id} to {zone.partition}"
         else:
-            yield from _known((*path, n), other, neighbours, "zone")
-
-
-def _known(path: Path, word: str, known: list[str], what: str) -> Iterator[Mistake]:
-    if word not in known:
-        hint = nearest(word, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
-        yield path, f"{word!r} is no {what} of this site{hint}"
+            yield from known((*path, n), other, neighbours, "zone")

@@ -19,6 +19,7 @@ Place = tuple[int, int]
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 40
 _TAG = "tag:yaml.org,2002:"
+_BLANK = re.compile(r":\s+\{\{")  # a text that begins with a blank to fill in, and has no quotes
 _FORBIDDEN = re.compile("[\0\ud800-\udfff]")
 
 
@@ -86,10 +87,8 @@ class Places:
         try:
             node = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            what = error.problem if isinstance(error, _Refused) else f"this is not YAML: {error.problem}"
-            raise DocumentError([self.problem(place, (), str(what))]) from None
+            place, what = _told(error, text)
+            raise DocumentError([self.problem(place, (), what)]) from None
         except yaml.reader.ReaderError as error:
             before = text[: error.position]
             place = (before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -163,3 +162,44 @@ class Places:
 
 def _place(node: yaml.Node) -> Place:
     return (node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _told(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
+    """Where it is and what it is, for somebody who knows the document better than YAML."""
+    mark, began, context = error.problem_mark or error.context_mark, error.context_mark, str(error.context or "")
+    found = str(error.problem)
+    if mark is None or isinstance(error, _Refused):
+        return _at(mark), found
+    if "'\\t'" in found:
+        what = "a tab stands here; indent with spaces"
+    elif began is not None and "quoted scalar" in context and "end of stream" in found:
+        mark, what = began, "the quotation mark that opens here is never closed"
+    elif began is not None and "could not find expected ':'" in found:
+        bare = _line(text, began.line)[began.column : began.column + 1] in ("{", "[")
+        missing = "an item of a list begins with a dash and a space" if bare else "a key ends with a colon and a space"
+        mark, what = began, f"{missing}, and this one does not"
+    elif "mapping values are not allowed" in found:
+        what = "no key can stand here; it is indented unlike its neighbours, or a text with a colon in it needs quotes"
+    elif began is not None and "<block end>" in found and mark.column == began.column and "collection" in context:
+        what = f"the list of line {began.line + 1} goes on here, and its items begin with a dash and a space"
+    elif "<block end>" in found:
+        column = f"column {mark.column + 1}"
+        what = f"this line begins in {column}, and nothing it can belong to does; indent it as its neighbours"
+    elif "another document" in found:
+        what = "a second document begins here; a file holds one"
+    else:
+        what = found
+        if began is not None and "flow" in context:
+            what += f"; what it stands in opens in line {began.line + 1}, column {began.column + 1}"
+    if _BLANK.search(_line(text, mark.line)):
+        what += "; a text with {{ ... }} in it needs quotes around it"
+    return _at(mark), f"this is not YAML: {what}"
+
+
+def _at(mark: yaml.Mark | None) -> Place:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.splitlines()
+    return lines[number] if number < len(lines) else ""

@@ -12,18 +12,16 @@ from rules.document.action import OpenIncident as OpenIncident
 from rules.document.action import Then
 from rules.document.condition import Condition
 from rules.document.select import Wait
-from rules.document.select import device_kinds as device_kinds
 from rules.document.when import When
-
-_SECOND = 1_000_000
+from rules.units import MINUTE
 
 
 class Storm(Strict):
     """A rule that acts more than so many times within a time rests for a while."""
 
     more_than: Annotated[int, Field(ge=1, le=1000)] = 30
-    within: Duration = 60 * _SECOND
-    rest: Wait = 300 * _SECOND
+    within: Duration = MINUTE
+    rest: Wait = 5 * MINUTE
 
 
 class Rule(Strict):

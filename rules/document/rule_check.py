@@ -13,9 +13,9 @@ from rules.document.rule import Rule
 from rules.document.site_words import Words
 from rules.document.state_check import check_reading, check_state
 from rules.document.tells import Mistake, known
+from rules.document.titles import ALWAYS, NAMED, blanks
 from rules.document.when import When
 from rules.document.when_check import check_selector, check_when, completing, fields_of, whom
-from rules.rulebook.titles import ALWAYS, NAMED, blanks
 
 
 def check_rule(path: Path, rule: Rule, words: Words) -> Iterator[Mistake]:

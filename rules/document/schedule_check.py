@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rules.document import nearest
 from rules.document.places import Path
 from rules.document.schedule import Schedule
+from rules.document.tells import Mistake, known
 from rules.timetable import SunMark, mark
 
 if TYPE_CHECKING:
     from rules.document.site import Site
-
-Mistake = tuple[Path, str]
 
 
 def schedule_mistakes(site: Site) -> list[Mistake]:
@@ -27,10 +25,8 @@ def schedule_mistakes(site: Site) -> list[Mistake]:
 
 
 def _schedule(path: Path, schedule: Schedule, site: Site) -> Iterator[Mistake]:
-    if schedule.holidays is not None and schedule.holidays not in site.holidays:
-        known = sorted(site.holidays)
-        hint = nearest(schedule.holidays, known) or f"; known: {', '.join(known) or 'none'}"
-        yield (*path, "holidays"), f"{schedule.holidays!r} is no list of holidays of this site{hint}"
+    if schedule.holidays is not None:
+        yield from known((*path, "holidays"), schedule.holidays, site.holidays, "list of holidays")
     for n, span in enumerate(schedule.weekly):
         here = (*path, "weekly", n)
         yield from _sun(here, span.since, span.until, site)

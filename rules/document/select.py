@@ -8,16 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from rules.document import Duration, Name, Strict, nearest
 from rules.events import EVENTS, DeviceEvent, MadeEvent
+from rules.units import SECOND
 
 # What an event may be about; the word is the event's own `subject_field`.
 SUBJECTS = ("device", "zone", "partition", "door", "area", "schedule", "rule")
 Scalar = bool | int | float | str
-_SECOND = 1_000_000
-
-
-def device_kinds() -> list[str]:
-    """The kinds of event that devices tell."""
-    return sorted(kind for kind, event in EVENTS.items() if issubclass(event, DeviceEvent))
 
 
 def kinds() -> list[str]:
@@ -47,7 +42,7 @@ def as_list(value: object) -> object:
 
 
 def _not_at_once(value: int) -> int:
-    if value < _SECOND:  # what could come again and again within no time at all would never end
+    if value < SECOND:  # what could come again and again within no time at all would never end
         raise ValueError("this must be at least 1s")
     return value
 

@@ -18,6 +18,7 @@ _READINGS = ("temperature", "humidity", "battery")
 
 
 def check_state(path: Path, field: str, name: str, state: str, words: Words) -> Iterator[Mistake]:
+    """A mistake unless there is such a device, zone, partition or door, and it can be in that state."""
     yield from known((*path, field), name, words.names[field], field)
     if name not in words.names[field]:
         return
@@ -40,6 +41,7 @@ def _states(field: str, name: str, words: Words) -> list[str]:
 
 
 def check_reading(path: Path, reading: Reading, words: Words) -> Iterator[Mistake]:
+    """A mistake unless the device takes such readings."""
     yield from known((*path, "device"), reading.device, words.types, "device")
     kind = words.types.get(reading.device)
     if kind is None:

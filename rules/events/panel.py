@@ -193,6 +193,17 @@ class ZoneShutDown(MadeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneReinstated(MadeEvent):
+    """A zone that was shut down counts again: its partition was disarmed."""
+
+    kind: ClassVar[str] = "zone.reinstated"
+    subject_field: ClassVar[str] = "zone"
+    zone: str
+    partition: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneIgnored(MadeEvent):
     """A zone was active and it did not count; `reason` says why. Nothing is swallowed without this."""
 

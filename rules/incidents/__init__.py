@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from rules.incidents.entry import ENTRY_KINDS, REASONS, SEVERITIES, Entry, EntryKind, Severity
 from rules.incidents.fold import Incident, fold
-from rules.incidents.life import LIFE, MOVES, OVER, WAITING, State
+from rules.incidents.life import LIFE, OVER, WAITING, State
 
 __all__ = [
     "ENTRY_KINDS",
     "LIFE",
-    "MOVES",
     "OVER",
     "REASONS",
     "SEVERITIES",

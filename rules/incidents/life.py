@@ -46,7 +46,5 @@ LIFE: dict[str, dict[str, str]] = {
     "closed": {"incident.reopened": "open", "incident.joined": "open", "incident.merged": "merged"},
     "merged": {},
 }
-# The kinds that move an incident anywhere; all others leave a mark at most.
-MOVES = frozenset(kind for arrows in LIFE.values() for kind in arrows)
 WAITING = ("none", "open")
 OVER = ("resolved", "closed", "merged")

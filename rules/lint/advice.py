@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from rules.document.places import Path
+from rules.units import HOUR, MINUTE, SECOND
 
 Source = Literal["CP-01", "EN 50131", "practice"]
 SOURCES: tuple[Source, ...] = ("CP-01", "EN 50131", "practice")
@@ -22,8 +23,8 @@ class Advice(NamedTuple):
 
 def spoken(micros: int) -> str:
     """A duration as a document writes it: 45s, 1m30s, 2h."""
-    hours, rest = divmod(micros, 3_600_000_000)
-    minutes, rest = divmod(rest, 60_000_000)
-    seconds, rest = divmod(rest, 1_000_000)
+    hours, rest = divmod(micros, HOUR)
+    minutes, rest = divmod(rest, MINUTE)
+    seconds, rest = divmod(rest, SECOND)
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"), (rest // 1000, "ms"))
     return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.document.figures import MINUTE
 from rules.document.panel import Arming, Partition
 from rules.document.places import Path
 from rules.document.site import Site
 from rules.lint.advice import Advice
+from rules.units import MINUTE
 
 # Some moment to look from; whether a schedule ever changes does not depend on it.
 _MOMENT = 1_767_225_600_000_000

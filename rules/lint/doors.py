@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.document.access import Door
-from rules.document.figures import MINUTE
 from rules.document.places import Path
 from rules.document.site import Site
 from rules.lint.advice import Advice
+from rules.units import MINUTE
 
 _LONG_HELD = 3 * MINUTE
 

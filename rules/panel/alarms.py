@@ -71,6 +71,10 @@ class Alarms:
         self._tell(turn, partition, self._reports.of_zone(zone, "tamper", f": {reason}", event))
         self._swing(turn, zone)
 
+    def found_tampered(self, turn: Turn, zone: ZonePart, reason: str) -> None:
+        """It was tampered with while that was told to nobody, and is so still."""
+        self.tamper(turn, zone, reason=reason, event=turn.cause)
+
     def call(
         self, turn: Turn, partition: PartitionPart, kind: str, *, who: str, device: str, silent: bool, covert: bool
     ) -> None:
@@ -127,11 +131,12 @@ class Alarms:
         partition.memory.sounding = ""
         self._timers.cancel(f"panel cutoff {partition.id}")
         for siren in partition.spec.sirens:
-            other = self._sounds_for(siren)
-            if other is not None:
-                turn.why(partition.label, "{} sounds on for {}", siren, other.id)
-                continue
             action = turn.id("panel", partition.id, "silence", siren)
+            others = self._sounds_for(siren)
+            if others:
+                turn.why(partition.label, "{} sounds on for {}", siren, others[0].id)
+                self._until_cut_off(turn, siren, others, action)
+                continue
             self._outputs.hold(turn, siren, "off", duration=None, by=f"panel {partition.id}", action=action)
         turn.make(AlarmSilenced, partition.id, by=by)
         return None
@@ -147,10 +152,13 @@ class Alarms:
         burning = [zone.title for zone in partition.zones if zone.id in memory.latched and _active(zone)]
         if burning:
             return f"{' and '.join(burning)} still in alarm"
-        if not (memory.memory or memory.sounding):
+        pressed = [zone for zone in partition.zones if zone.spec.type == "hold_up" and _active(zone)]
+        if not (memory.memory or memory.sounding or pressed):
             return f"{partition.spec.title} has no alarm to clear"
         if memory.sounding:
             self.silence(turn, partition, by=by)
+        for zone in pressed:
+            _release(turn, zone)
         self.forget(turn, partition, by=by)
         return None
 
@@ -159,9 +167,7 @@ class Alarms:
         memory = partition.memory
         for zone in partition.zones:
             if zone.id in memory.memory and zone.spec.type == "hold_up" and _active(zone):
-                turn.why(zone.label, "taken as released")  # many such buttons never say that they were
-                zone.memory.condition = "normal"
-                zone.memory.alarmed = False
+                _release(turn, zone)
         if memory.telling == "told":
             partition.tell("forgotten")
         _over(partition, [kind for kind in memory.told if kind != "trouble"])
@@ -245,16 +251,29 @@ class Alarms:
         self._timers.set(f"panel abort {partition.id}", at=turn.gt + partition.spec.abort_window, cause=turn.cause)
         turn.why(partition.label, "people outside are told when the abort window ends")
 
-    def _sounds_for(self, siren: str) -> PartitionPart | None:
-        """A partition whose alarm still needs this siren."""
-        for partition in self._partitions.values():
-            if partition.memory.sounding and siren in partition.spec.sirens:
-                return partition
-        return None
+    def _sounds_for(self, siren: str) -> list[PartitionPart]:
+        """The partitions whose alarm still needs this siren."""
+        return [each for each in self._partitions.values() if each.memory.sounding and siren in each.spec.sirens]
+
+    def _until_cut_off(self, turn: Turn, siren: str, others: list[PartitionPart], action: str) -> None:
+        """It sounds as long as these need it, and no longer for the one that was silenced."""
+        held = self._outputs.held(siren)
+        ends = [timer.at for each in others if (timer := self._timers.get(f"panel cutoff {each.id}")) is not None]
+        if held is None or held.value != "on" or len(ends) < len(others):  # a fire sounds until somebody silences it
+            return
+        if held.until is None or held.until > max(ends):
+            lasts, by = max(ends) - turn.gt, f"panel {others[0].id} {others[0].memory.sounding}"
+            self._outputs.hold(turn, siren, "on", duration=lasts, by=by, action=action, shorten=True)
 
 
 def _active(zone: ZonePart) -> bool:
     return zone.memory.condition == "active"
+
+
+def _release(turn: Turn, zone: ZonePart) -> None:
+    turn.why(zone.label, "taken as released")  # many such buttons never say that they were
+    zone.memory.condition = "normal"
+    zone.memory.alarmed = False
 
 
 def _remember(partition: PartitionPart, subject: str, kind: str) -> None:

@@ -53,16 +53,15 @@ class Answering:
         memory = zone.memory
         before, first = memory.condition, memory.fresh
         memory.fresh = False
-        pressed = (
-            event.kind == "button.pressed" and event.delivery == "live"
-        )  # a button has no memory: each press counts
+        # A button has no memory: each press counts, also one that came again because nobody had taken it.
+        pressed = event.kind == "button.pressed" and event.delivery in ("live", "redelivered")
         if now == before and not pressed:
             return
         memory.condition = now
         if before in ("short", "open") and now not in ("short", "open"):
             self._troubles.line_whole(turn, zone)
         if now in ("short", "open"):
-            self._troubles.line(turn, zone, now, event)
+            self._troubles.line(turn, zone, now)
         elif now == "normal":
             self._normal(turn, zone, event)
         elif before is None and not (event.delivery == "live" and zone.spec.type in EVERY_STATE):

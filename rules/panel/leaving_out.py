@@ -22,18 +22,22 @@ from rules.events import (
 from rules.panel.memory import LeftOut
 from rules.panel.parts import Means, PartitionPart, ZonePart
 from rules.turn import Turn
+from rules.units import DAY
 
-LONGEST_TEST = 24 * 3600 * 1_000_000
+LONGEST_TEST = DAY
 EXPIRED = "its time was over"
 
 
 class LeavingOut:
     """Timers: `panel isolated ZONE`, `panel testing ZONE`. `ring` is told of a zone that reacts in every state and is
-    active when it counts again."""
+    active when it counts again, `tamper` of one whose case or line is open then, and why."""
 
-    def __init__(self, *, means: Means, ring: Callable[[Turn, ZonePart], None]) -> None:
+    def __init__(
+        self, *, means: Means, ring: Callable[[Turn, ZonePart], None], tamper: Callable[[Turn, ZonePart, str], None]
+    ) -> None:
         self._timers = means.timers
         self._ring = ring
+        self._tamper = tamper
 
     def bypass(self, turn: Turn, zone: ZonePart, *, by: str, reason: str) -> str | None:
         """Leave it out until its partition is disarmed next."""
@@ -71,6 +75,7 @@ class LeavingOut:
         self._timers.cancel(f"panel isolated {zone.id}")
         zone.memory.isolated = None
         turn.make(ZoneUnisolated, zone.id, partition=zone.partition.id, by=by)
+        self._whole(turn, zone, "its isolation")
         self._counts_again(turn, zone, "its isolation")
         return None
 
@@ -95,6 +100,7 @@ class LeavingOut:
             self._timers.cancel(f"panel testing {zone.id}")
             zone.memory.testing = None
             turn.make(ZoneOffTest, zone.id, partition=zone.partition.id, by=by)
+            self._whole(turn, zone, "its test")
             self._counts_again(turn, zone, "its test")
         return None
 
@@ -103,6 +109,12 @@ class LeavingOut:
         for zone in partition.zones:
             if zone.memory.bypassed is not None:
                 self.unbypass(turn, zone, by=by)
+
+    def _whole(self, turn: Turn, zone: ZonePart, what: str) -> None:
+        """A case or line that was opened meanwhile was told to nobody; a bypass does not cover them."""
+        memory = zone.memory
+        if memory.tampered and memory.isolated is None and memory.testing is None:
+            self._tamper(turn, zone, f"tampered when {what} ended")
 
     def _counts_again(self, turn: Turn, zone: ZonePart, what: str) -> None:
         """Active at that moment: what may not wait rings now; any other zone counts from its next activity, for a

@@ -1,6 +1,4 @@
-"""The alarm panel: what inputs, codes and time mean for partitions and zones. This file puts its parts together:
-`answering` (what an input means), `setting` (arming), `passage` (exit and entry), `alarms`, `report` (incidents),
-`troubles`, `settling`, `crossing` and `leaving_out`."""
+"""The alarm panel: what inputs, codes and time mean for partitions and zones. This file puts its parts together."""
 
 from __future__ import annotations
 
@@ -8,12 +6,9 @@ from typing import Any, Literal
 
 from rules.casebook import Casebook
 from rules.document.site import Site
-from rules.events import (
-    Boot,
-    DeviceEvent,
-    Mode,
-)
+from rules.events import Boot, DeviceEvent, Mode
 from rules.inputs import condition
+from rules.machine import Machine
 from rules.outputs import Outputs
 from rules.panel.alarms import Alarms
 from rules.panel.answering import Answering
@@ -33,7 +28,7 @@ from rules.turn import Turn
 _NOTHING: list[ZonePart] = []
 
 
-class Panel:
+class Panel(Machine):
     """All partitions of a site. Timer keys are `panel WHAT SUBJECT`."""
 
     def __init__(
@@ -49,7 +44,7 @@ class Panel:
         self._alarms = Alarms(means=means, reports=reports, partitions=self._partitions)
         self._passage = Passage(means=means, alarms=self._alarms, zones=self._zones)
         self._troubles = Troubles(means=means, alarms=self._alarms, reports=reports)
-        self._leaving = LeavingOut(means=means, ring=self._alarms.ring)
+        self._leaving = LeavingOut(means=means, ring=self._alarms.ring, tamper=self._alarms.found_tampered)
         self._crossing = Crossing(means=means)
         self._settling = Settling(means=means, alarms=self._alarms)
         self._setting = Setting(
@@ -221,10 +216,6 @@ class Panel:
         """Everything that decides what this zone would do, as plain data; empty when there is no such zone."""
         part = self._zones.get(zone)
         return {} if part is None else view(part, self._timers)
-
-    def partitions(self) -> list[str]:
-        """All partitions, in the order of the document."""
-        return list(self._partitions)
 
     # --- inside ---
 

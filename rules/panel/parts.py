@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rules.casebook import Casebook
-from rules.document.panel import ARMED_TYPES, Partition, Zone
+from rules.document.panel import ARMED_TYPES, MODES, Partition, Zone
 from rules.document.site import Place, Site
 from rules.outputs import Outputs
 from rules.panel.arming import ARMING, TELLING
@@ -34,10 +34,6 @@ class PartitionPart:
     def is_on(self) -> bool:
         """Whether it is armed in any way, leaving and coming in included."""
         return self.memory.state != "disarmed"
-
-    def can(self, event: str) -> bool:
-        """Whether this can happen to the arming now."""
-        return event in ARMING[self.memory.state]
 
     def move(self, event: str) -> None:
         """Let it happen."""
@@ -137,7 +133,7 @@ def parts(site: Site, memory: PanelMemory) -> tuple[dict[str, PartitionPart], di
             kind=kind_of(spec.type),
             noun="open" if types.get(spec.device) == "contact" else "active",
             by_mode=spec.type in ARMED_TYPES,
-            modes=frozenset(mode for mode in partition.spec.modes if spec.counts_in(mode)),
+            modes=frozenset(mode for mode in MODES if spec.counts_in(mode)),  # it may be armed in one it has no more
             responses=RESPONSES[spec.type],
         )
         partition.zones.append(zone)

@@ -10,7 +10,7 @@ began with rings, and with it what else was seen on the way in.
 from __future__ import annotations
 
 from rules.document.panel import MODES
-from rules.events import ExitFailed, Mode, PartitionArmed, PartitionEntering, PartitionExiting
+from rules.events import ExitFailed, Mode, PartitionArmed, PartitionEntering, PartitionExiting, ZoneIgnored
 from rules.panel.alarms import Alarms
 from rules.panel.parts import Means, PartitionPart, ZonePart
 from rules.turn import Turn
@@ -40,6 +40,7 @@ class Passage:
         self._timers.cancel(f"panel exit {partition.id}")
         partition.memory.mode, partition.memory.by = mode, by
         self._armed(turn, partition)
+        self._active_before(turn, partition)
 
     def way_out(self, turn: Turn, zone: ZonePart) -> None:
         """A way out opens during the exit delay."""
@@ -60,12 +61,10 @@ class Passage:
         if stays and not memory.left and not open_ways:
             turn.why(partition.label, "nobody left: armed to stay")
             memory.mode = "stay"
-        for zone in partition.zones:
-            if zone.memory.condition == "active" and zone not in open_ways and memory.mode in zone.modes:
-                turn.why(zone.label, "{} since before it was armed: counts from its next activity", zone.noun)
         if not open_ways:
             partition.move("exit_over")
             self._armed(turn, partition)
+            self._active_before(turn, partition)
             return
         delays = [zone.entry_for(memory.mode) for zone in open_ways]
         partition.move("exit_failed" if all(delays) else "exit_over")
@@ -73,6 +72,7 @@ class Passage:
         for zone in open_ways:
             turn.why(zone.label, "still open when the exit delay ended: exit error")
             turn.make(ExitFailed, partition.id, ordinal=zone.id, zone=zone.id)
+        self._active_before(turn, partition)
         if not all(delays):
             for zone in open_ways:
                 self._alarms.ring(turn, zone, more=" (exit error)")
@@ -123,6 +123,17 @@ class Passage:
         self._timers.cancel(f"panel exit {partition.id}")
         self._timers.cancel(f"panel entry {partition.id}")
         partition.memory.entered, partition.memory.failed = [], False
+
+    def _active_before(self, turn: Turn, partition: PartitionPart) -> None:
+        """What nobody will hear of until it was normal once: told, for somebody relies on it from now on."""
+        for zone in partition.zones:
+            memory = zone.memory
+            if memory.condition != "active" or not zone.by_mode or memory.alarmed or self._is_way_out(zone):
+                continue
+            if zone.expected and not zone.left_out and memory.testing is None:
+                reason = f"{zone.noun} since before it was armed: counts from its next activity"
+                turn.why(zone.label, "{}", reason)
+                turn.make(ZoneIgnored, zone.id, ordinal="armed", partition=partition.id, reason=reason)
 
     def _is_way_out(self, zone: ZonePart) -> bool:
         if zone.spec.type != "entry_exit" or zone.partition.memory.mode not in zone.modes:

@@ -8,8 +8,9 @@ from rules.panel.parts import PartitionPart, ZonePart
 
 # These keep a zone from protecting; a low battery or a mains failure does not yet.
 BLINDING = ("lost", "silent", "line")
-# With an exit delay somebody is on the way out past these.
+# With an exit delay somebody is on the way out past these, and through a shared hall past the last two.
 _WAY_OUT = ("entry_exit", "follower", "interior")
+_HALL = ("follower", "interior")
 
 
 class Obstacle(NamedTuple):
@@ -23,14 +24,14 @@ class Obstacle(NamedTuple):
 
 def obstacles(partition: PartitionPart, mode: str, *, gt: int) -> list[Obstacle]:
     """What stands in the way of arming in this mode, in the order of the document."""
-    leaving = partition.spec.exit_for(mode) > 0 and not partition.owners
+    passed = _HALL if partition.owners else _WAY_OUT if partition.spec.exit_for(mode) else ()
     found = []
     for zone in partition.zones:
         if zone.by_mode and mode not in zone.modes:
             continue
         if zone.left_out or zone.memory.testing is not None or zone.spec.type == "key_switch":
             continue
-        reason = _reason(zone, leaving=leaving, gt=gt)
+        reason = _reason(zone, passed=passed, gt=gt)
         if reason:
             alarm = not zone.by_mode and (zone.memory.condition == "active" or zone.id in partition.memory.latched)
             stays = alarm and not zone.spec.may_be_bypassed
@@ -41,7 +42,7 @@ def obstacles(partition: PartitionPart, mode: str, *, gt: int) -> list[Obstacle]
     return found
 
 
-def _reason(zone: ZonePart, *, leaving: bool, gt: int) -> str:
+def _reason(zone: ZonePart, *, passed: tuple[str, ...], gt: int) -> str:
     memory = zone.memory
     if memory.tampered:
         return "is tampered"
@@ -52,7 +53,7 @@ def _reason(zone: ZonePart, *, leaving: bool, gt: int) -> str:
         return "is not reset after its alarm"
     if memory.condition is None and zone.by_mode:
         return "is unknown: nothing was heard of it yet"
-    if memory.condition == "active" and not (leaving and zone.spec.type in _WAY_OUT):
+    if memory.condition == "active" and zone.spec.type not in passed:
         return f"is {zone.noun}"
     supervision = zone.spec.supervision
     if supervision is not None and memory.heard is not None and gt - memory.heard >= supervision.armed:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rules.document.figures import MINUTE, SECOND
+from rules.casebook import LONGEST_TITLE
 from rules.panel.memory import Told, Waiting
 from rules.panel.parts import Means, PartitionPart, ZonePart
 from rules.panel.zones import SEVERITY, WORDS
 from rules.turn import Turn
+from rules.units import MINUTE, SECOND
 
 # A further alarm of a kind within this time joins its incident; troubles come in swarms.
 GROUP = 10 * MINUTE
@@ -16,8 +17,6 @@ TROUBLE_GROUP = 60 * MINUTE
 # Footage around an alarm, and how often the same cameras are asked again.
 PRE, POST = 10 * SECOND, 30 * SECOND
 FILM_AGAIN = 30 * SECOND
-# A device may say at length why it was lost.
-LONGEST_TITLE = 200
 _FILMED = frozenset({"burglary", "hold_up", "fire", "co", "tamper", "duress"})
 
 
@@ -76,7 +75,7 @@ class Reports:
         if report.kind in _FILMED and (filmed is None or turn.gt - filmed >= FILM_AGAIN):
             told.filmed = turn.gt
             for what, name, camera in self.film(turn, partition, report.kind, incident):
-                self._picture(turn, incident, what, name, camera)
+                self._casebook.picture(turn, incident, what, name, camera)
 
     def open_waiting(self, turn: Turn, partition: PartitionPart, waiting: Waiting) -> None:
         """Open the incident of an alarm that waited, with the footage that was kept meanwhile."""
@@ -91,7 +90,7 @@ class Reports:
         )
         partition.memory.told["burglary"] = Told(incident, waiting.zone, turn.gt, turn.gt)
         for each in waiting.footage:
-            self._picture(turn, incident, each.what, each.id, each.camera)
+            self._casebook.picture(turn, incident, each.what, each.id, each.camera)
 
     def film(self, turn: Turn, partition: PartitionPart, kind: str, incident: str) -> list[tuple[str, str, str]]:
         """Have the partition's cameras keep this moment: (still or clip, id, camera)."""
@@ -115,10 +114,6 @@ class Reports:
             self._casebook.cancel(turn, told.incident, by=by, note=f"Disarmed by {by}")
         else:
             self._casebook.note(turn, told.incident, f"Disarmed by {by}", by=by)
-
-    def _picture(self, turn: Turn, incident: str, what: str, name: str, camera: str) -> None:
-        evidence = {what: name, "camera": camera}
-        self._casebook.append(turn, "incident.evidence", incident, name, evidence=evidence)
 
     def _body(
         self, partition: PartitionPart, title: str, severity: str, device: str, kind: str, *, covert: bool = False

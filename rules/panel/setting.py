@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules.events import Mode, PartitionDisarmed, PartitionRefused
+from rules.events import Mode, PartitionDisarmed, PartitionRefused, ZoneReinstated
 from rules.panel.alarms import Alarms
 from rules.panel.crossing import Crossing
 from rules.panel.leaving_out import LeavingOut
@@ -53,7 +53,7 @@ class Setting:
         if was_on:
             self._leaving.disarmed(turn, part, by=by)
             for zone in part.zones:
-                self._rest(turn, zone)
+                self._rest(turn, zone, by=by)
             for common in part.common:
                 if common.is_on:
                     self.disarm(turn, common, by=by)
@@ -96,7 +96,7 @@ class Setting:
         if not part.is_on:
             self._alarms.forget(turn, part, by=by)
             for zone in part.zones:
-                self._rest(turn, zone)
+                self._rest(turn, zone, by=by)
         if part.spec.exit_for(mode) and not part.owners:
             self._passage.leave(turn, part, mode, by=by)
         else:
@@ -113,8 +113,10 @@ class Setting:
             else:
                 turn.why(each.zone.label, "armed past it: {}", each.reason)
 
-    def _rest(self, turn: Turn, zone: ZonePart) -> None:
+    def _rest(self, turn: Turn, zone: ZonePart, *, by: str) -> None:
         """What was counted in one arming does not count in the next; what reacts in every state is no part of it."""
+        if zone.memory.shut:
+            turn.make(ZoneReinstated, zone.id, partition=zone.partition.id, by=by)
         zone.memory.rings, zone.memory.shut = 0, False
         if zone.by_mode:
             if zone.memory.found:

@@ -3,7 +3,8 @@
 Theory of operation. A start that was not orderly begins a time of settling for each partition. Until it ends, what
 becomes active in an armed partition is held: normal again by then, it is told as ignored; still active, it is the
 zone's alarm, found after restart, without an entry delay, for nobody saw when it happened. Hold-up, fire and CO are
-never held. An orderly restart leaves inputs as they were, and nothing settles.
+never held. While something is held, another power loss does not begin the time anew. An orderly restart leaves inputs
+as they were, and nothing settles.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ class Settling:
 
     def begin(self, turn: Turn, partition: PartitionPart) -> None:
         """Power came back."""
-        if partition.spec.settle:
+        if self.settles(partition) and any(zone.memory.found for zone in partition.zones):
+            # Whoever can cut the power again and again would put off the alarm for ever.
+            turn.why(partition.label, "power was lost again: what is held is held no longer for that")
+        elif partition.spec.settle:
             self._timers.set(f"panel settled {partition.id}", at=turn.gt + partition.spec.settle, cause=turn.cause)
             turn.why(partition.label, "inputs settle")
 

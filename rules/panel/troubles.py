@@ -70,11 +70,9 @@ class Troubles:
 
     def silent(self, turn: Turn, zone: ZonePart) -> None:
         """The window ended, if nothing was heard in it."""
-        supervision = zone.spec.supervision
-        if supervision is None or zone.memory.heard is None:
+        if zone.spec.supervision is None or zone.memory.heard is None:
             return  # the document says so since it began
-        window = supervision.armed if zone.partition.is_on else supervision.disarmed
-        if zone.memory.heard + window > turn.gt:
+        if zone.memory.heard + self._length(zone) > turn.gt:
             self._watch(turn, zone)
             return
         self._begin(turn, zone, "silent", "was not heard of for longer than it may be silent")
@@ -108,14 +106,13 @@ class Troubles:
             else:
                 self._end(turn, zone, trouble)
 
-    def line(self, turn: Turn, zone: ZonePart, state: str, event: DeviceEvent) -> None:
+    def line(self, turn: Turn, zone: ZonePart, state: str) -> None:
         """Its line is short or open."""
         zone.memory.line = state
-        reason = f"line {state}"
         if zone.spec.type in LINE_IS_TROUBLE:
             self._begin(turn, zone, "line", f"has a line that is {state}")
         else:
-            self._tampered(turn, zone, reason, event)
+            self._tampered(turn, zone, f"line {state}")
 
     def line_was(self, turn: Turn, zone: ZonePart, state: str) -> None:
         """Its line was short or open for a moment, as an overtaken message says."""
@@ -148,9 +145,9 @@ class Troubles:
             turn.why(zone.label, "its case is open, and nothing was known of it: not ready")
             turn.make(ZoneIgnored, zone.id, partition=zone.partition.id, reason="case open, nothing known before")
         else:
-            self._tampered(turn, zone, "case opened", event)
+            self._tampered(turn, zone, "case opened")
 
-    def _tampered(self, turn: Turn, zone: ZonePart, reason: str, event: DeviceEvent) -> None:
+    def _tampered(self, turn: Turn, zone: ZonePart, reason: str) -> None:
         memory = zone.memory
         first, memory.tampered = not memory.tampered, True
         if not first:

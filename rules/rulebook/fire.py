@@ -7,12 +7,12 @@ from rules.casebook import Casebook
 from rules.document.action import AppendIncident, OpenIncident, SaveClip, Then, WakeLater
 from rules.document.rule import Rule
 from rules.document.site import Site
+from rules.document.titles import fill
 from rules.events import Event
 from rules.outputs import Outputs
 from rules.panel.panel import Panel
 from rules.rulebook.memory import RuleMemory
 from rules.rulebook.names import Names
-from rules.rulebook.titles import fill
 from rules.timers import Timers
 from rules.turn import Turn
 

@@ -18,13 +18,12 @@ class Names:
 
     def __init__(self, site: Site) -> None:
         self._site = site.site
-        zones = {zone.id: zone.name or zone.id for zone in site.zones}
         self._by_field: dict[str, dict[str, str]] = {
             "device": {device.id: device.title for device in site.devices},
-            "zone": zones,
-            "partition": {partition.id: partition.name or partition.id for partition in site.partitions},
-            "door": {door.id: door.name or door.id for door in site.doors},
-            "person": {person.id: person.name or person.id for person in site.people},
+            "zone": {zone.id: zone.title for zone in site.zones},
+            "partition": {partition.id: partition.title for partition in site.partitions},
+            "door": {door.id: door.title for door in site.doors},
+            "person": {person.id: person.title for person in site.people},
             "rule": {rule.id: rule.name for rule in site.rules},
         }
         self._zone_device = {zone.id: zone.device for zone in site.zones}

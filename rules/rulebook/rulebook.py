@@ -1,10 +1,10 @@
 """The rules of a site: looked up by what they listen to, tested against the memory, turned into actions.
 
 Theory of operation. `matching` says which rules act on an event, tested against what is known then (of a device's
-message: what was known before it), and lets patterns take it in. `sense` comes after the memory and the machines have
-taken it in: silences are heard, lasting states looked at, readings and what `recent` asks for remembered. `fire` acts,
-unless a rule cools down or rests after a storm. A wait that ends makes the fact `rule.woke`, to which its rule listens
-as to any other.
+message: what was known before it), and lets patterns take it in. `sense` and `hear` come after the memory and the other
+machines have: silences are heard, lasting states looked at, readings and what `recent` asks for remembered. `fire`
+acts, unless a rule cools down or rests after a storm. A wait that ends makes the fact `rule.woke`, to which its rule
+listens as to any other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 from rules.casebook import Casebook
 from rules.document.rule import Rule
 from rules.document.site import Site
-from rules.events import Boot, Event, Reading, RuleWoke
+from rules.events import Boot, DeviceEvent, Event, MadeEvent, Reading, RuleWoke
+from rules.machine import Machine
 from rules.outputs import Outputs
 from rules.panel.panel import Panel
 from rules.rulebook.compile import Compiled, More, compile_rule, listens
@@ -30,7 +31,7 @@ from rules.timers import Timers
 from rules.turn import Turn
 
 
-class Rulebook:
+class Rulebook(Machine):
     """All rules of a site, indexed by (kind, subject): what does not listen costs nothing. Timer keys are
     `rule WHAT RULE`."""
 
@@ -72,8 +73,8 @@ class Rulebook:
             wait.begin(turn)
         self._unborn = []
 
-    def resume(self, boot: Boot) -> None:
-        """Time off counts neither as silence nor as lasting. To be told before what was due is decided."""
+    def starting(self, boot: Boot) -> None:
+        """Time off counts neither as silence nor as lasting."""
         if boot.off_time:
             for wait in self._waits.by_rule.values():
                 wait.shift(boot.off_time, boot.gt - boot.off_time)
@@ -97,24 +98,15 @@ class Rulebook:
                     compiled.more.pattern.reset(event, self._memory.patterns[compiled.rule.id])
         return matched
 
-    def sense(self, turn: Turn, event: Event, delivery: str = "live") -> None:
-        """What waits and remembers takes it in; memory and machines have done so already. Of what was kept (`retained`)
-        only the state counts, of what was overtaken (`late`) nothing."""
-        if delivery == "late":
-            return
-        if isinstance(event, Reading):
-            key = f"{event.kind} {event.device}"
-            if key in self._conditions.readings:
-                self._memory.readings[key] = float(event.value)
-        if delivery != "retained":
-            for slot, selected in self._slots.get(event.kind, ()):
-                if selected(event):
-                    self._memory.seen[slot] = event.gt
-            for silence in self._waits.silences.get(event.kind, ()):
-                silence.hear(turn, event)
-        if self._waits.lasting:
-            for lasting in self._waits.lasting.get((event.subject_field, event.about), ()):
-                lasting.look(turn)
+    def sense(self, turn: Turn, event: DeviceEvent) -> None:
+        """A device told something: of what was kept (`retained`) only the state counts, of what was overtaken (`late`)
+        nothing."""
+        if event.delivery != "late":
+            self._take_in(turn, event, lately=event.delivery != "retained")
+
+    def hear(self, turn: Turn, fact: MadeEvent) -> None:
+        """A machine made something known."""
+        self._take_in(turn, fact, lately=True)
 
     def fire(self, turn: Turn, matched: list[Compiled], event: Event) -> None:
         """Do what they say, because of this event."""
@@ -132,8 +124,9 @@ class Rulebook:
             field = compiled.more.field if compiled.more is not None else ""
             self._firing.fire(turn, rule, event, field, before)
 
-    def lapse(self, turn: Turn, what: str, rule: str) -> None:
+    def lapse(self, turn: Turn, what: str, subject: str) -> None:
         """A timer of ours ended."""
+        rule = subject
         if what == "mute":
             self._storms.lapse(turn, rule)
         elif what in ("absence", "holds"):
@@ -183,6 +176,22 @@ class Rulebook:
         done = more.pattern.advance(event, copy)
         so_far = sum(len([at for at in moments if at >= 0]) for moments in copy.groups.values())
         return [f"when {'is complete' if done else 'is not complete'}: {so_far} moments are remembered"]
+
+    def _take_in(self, turn: Turn, event: Event, *, lately: bool) -> None:
+        """What waits and remembers takes it in. `lately`: it happened just now, and is not only how things are."""
+        if isinstance(event, Reading):
+            key = f"{event.kind} {event.device}"
+            if key in self._conditions.readings:
+                self._memory.readings[key] = float(event.value)
+        if lately:
+            for slot, selected in self._slots.get(event.kind, ()):
+                if selected(event):
+                    self._memory.seen[slot] = event.gt
+            for silence in self._waits.silences.get(event.kind, ()):
+                silence.hear(turn, event)
+        if self._waits.lasting:
+            for lasting in self._waits.lasting.get((event.subject_field, event.about), ()):
+                lasting.look(turn)
 
     def _cooled(self, turn: Turn, rule: Rule, cool_down: int) -> bool:
         acted = self._memory.acted.get(rule.id)

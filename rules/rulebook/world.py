@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 # What may be said of a zone beside the condition of its input.
 _ASIDE = ("bypassed", "isolated", "alarmed", "tampered", "troubled")
-# The kind of reading a device of a type takes, beside its battery.
-READINGS = {"temperature": "reading.temperature", "humidity": "reading.humidity"}
 Ask = Callable[[], str]
 
 
@@ -52,9 +50,8 @@ class World:
         return lambda: ask() == word
 
     def reading(self, reading: Reading) -> str:
-        """The key of the reading in the rules' memory: `kind device`."""
-        kind = f"reading.{reading.of}" if reading.of else READINGS.get(self._types.get(reading.device, ""), "")
-        return f"{kind} {reading.device}"
+        """The key of the reading in the rules' memory: `kind device`. Left open, it is what the device is there for."""
+        return f"reading.{reading.of or self._types.get(reading.device, '')} {reading.device}"
 
     def devices_of(self, field: str, name: str) -> list[str]:
         """Whose messages may change the state of this zone or door (or device)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,9 +16,11 @@ from rules.document.explain import explain
 from rules.document.places import Path, Places
 from rules.document.site import Site
 from rules.document.site_check import mistakes
+from rules.document.tells import ANY_TELLS, TELLS
 from rules.errors import DocumentError, Problem
 from rules.scenario.merge import Merged, with_digests
 from rules.scenario.model import Asked, Bits, Card, Code, Digits, Document, Happens, Key, Pin, Scenario, Step
+from rules.scenario.standing import WORDS
 from rules.scenario.times import LONGEST
 
 # Gives the text and the file name of the site document that a scenario `uses`.
@@ -115,10 +117,22 @@ def _step(path: Path, step: Step, world: World) -> Iterator[tuple[Path, str]]:
     devices = [device.id for device in world.site.devices]
     if isinstance(do, Code | Pin | Digits | Card | Bits | Key) and do.on not in devices:
         yield (*here, "on"), f"{do.on!r} is no device of this site{nearest(do.on, devices)}"
+    elif isinstance(do, Code | Pin | Digits | Card | Bits | Key):
+        kind = next(each.type for each in world.site.devices if each.id == do.on)
+        if kind not in ("keypad", "reader"):
+            yield (*here, "on"), f"{do.on} is a {kind}; codes, cards and keys come from a keypad or a reader"
     if isinstance(do, Happens):
         device = (do.model_extra or {}).get("device")
         if isinstance(device, str) and device not in devices:
             yield (*here, "device"), f"{device!r} is no device of this site{nearest(device, devices)}"
+        told_by = next((each.type for each in world.site.devices if each.id == device), None)
+        if told_by is not None and do.event not in TELLS[told_by] | ANY_TELLS:
+            tells = ", ".join(sorted(TELLS[told_by]))
+            yield (*here, "event"), f"{device} is a {told_by} and never tells {do.event} (it tells {tells})"
+    for subject, expected in step.states.items():
+        said = _state(subject, expected, world.site)
+        if said:
+            yield (*path, "states", subject), said
     try:
         if isinstance(do, Code):
             digest(world, do.code, "codes", do.n)
@@ -130,6 +144,26 @@ def _step(path: Path, step: Step, world: World) -> Iterator[tuple[Path, str]]:
             digest(world, do.with_code, "codes", 0)
     except LookupError as error:
         yield here, str(error)
+
+
+def _state(subject: str, expected: str, site: Site) -> str:
+    """What is wrong with a line of `states`: of what is not there, or of a word it never is, anything could be said."""
+    what, _, name = subject.partition(" ")
+    things: dict[str, Sequence[Any]] = {
+        "partition": site.partitions, "zone": site.zones, "door": site.doors, "rule": site.rules,
+        "output": [device for device in site.devices if device.switched],
+    }  # fmt: skip
+    kinds = [*things, "keypad", "incident", "lockdown", "threat"]
+    if what not in kinds:
+        return f"{what!r} is nothing that has a state{nearest(what, kinds) or '; known: ' + ', '.join(kinds)}"
+    names = [str(thing.id) for thing in things.get(what, ())]
+    if what in things and name not in names:
+        return f"{name!r} is no {what} of this site{nearest(name, names) or '; known: ' + (', '.join(names) or 'none')}"
+    words = sorted(WORDS.get(what, ()))
+    for word in expected.split():
+        if words and word != "not" and word not in words and not word.startswith("trouble:"):
+            return f"{word!r} is not one of {', '.join(words)}{nearest(word, words)}"
+    return ""
 
 
 def digest(world: World, person: str, what: str, n: int) -> str:

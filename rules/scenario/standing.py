@@ -26,6 +26,7 @@ _CHANGES: dict[str, tuple[str, str, str]] = {
     "zone.isolated": ("zone", "isolated", ""),
     "zone.unisolated": ("zone", "", "isolated"),
     "zone.shut_down": ("zone", "shut-down", ""),
+    "zone.reinstated": ("zone", "", "shut-down"),
     "zone.on_test": ("zone", "on-test", ""),
     "zone.off_test": ("zone", "", "on-test"),
     "keypad.locked": ("keypad", "locked", ""),
@@ -43,6 +44,11 @@ _CHANGES: dict[str, tuple[str, str, str]] = {
 _MODES = ("away", "stay", "night", "custom")
 # What holds of a thing of which nothing was ever said.
 _FIRST = {"partition": ["disarmed"], "door": ["locked"], "lockdown": ["off"], "threat": ["0"]}
+
+# What each kind of thing can be, where the words are ours and few.
+WORDS: dict[str, set[str]] = {"output": {"on", "off"}, "partition": {*_MODES}}
+for _what, _begin, _end in _CHANGES.values():
+    WORDS.setdefault(_what, {"normal"}).update(_begin.split(), _end.split())
 
 
 class Standing:

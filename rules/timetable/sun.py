@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from math import acos, asin, cos, degrees, floor, radians, sin, tan
 
-_MINUTE = 60_000_000
-_DAY = 86_400_000_000
+from rules.units import DAY, MINUTE
+
 _J2000 = 10_957.5  # days from 1970-01-01 00:00 to 2000-01-01 12:00
 _ZENITH = cos(radians(90.833))
 _REMEMBERED = 1000
@@ -38,7 +38,7 @@ class Sun:
         return self._of(noon)[1]
 
     def _of(self, noon: int) -> tuple[int, int]:
-        number = floor(noon / _DAY + self._longitude / 360)  # of the solar day whose noon is nearest
+        number = floor(noon / DAY + self._longitude / 360)  # of the solar day whose noon is nearest
         known = self._known.get(number)
         if known is None:
             if len(self._known) >= _REMEMBERED:
@@ -86,7 +86,7 @@ class Sun:
 
 
 def _minute(day: float) -> int:
-    return round(day * 1440) * _MINUTE
+    return round(day * 1440) * MINUTE
 
 
 def _position(day: float) -> tuple[float, float]:

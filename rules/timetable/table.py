@@ -22,10 +22,10 @@ from zoneinfo import ZoneInfo
 from rules.timetable.dates import Dates, Special, SpecialDays
 from rules.timetable.span import Mark, Span
 from rules.timetable.sun import Sun
+from rules.units import HOUR, MINUTE, SECOND
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_SECOND = 1_000_000
 _DAY = timedelta(days=1)
 _MIDNIGHT = datetime.min.time()
 _HOLIDAY = 7
@@ -36,7 +36,7 @@ _SUNS = timedelta(days=400)
 # Special days are looked through this far: a 29 February may be eight years away.
 _YEARS = timedelta(days=9 * 366)
 _NOON = 720
-_NIGHT = 4 * 3600 * _SECOND
+_NIGHT = 4 * HOUR
 
 
 class Period(NamedTuple):
@@ -169,7 +169,7 @@ class Timetable:
     def _shines(self, rises: bool, offset: int, day: date) -> int:
         noon = self._wall(datetime.combine(day, _MIDNIGHT) + timedelta(minutes=_NOON), 0)
         assert self._sun is not None  # who has marks of the sun was given one
-        return (self._sun.rise(noon) if rises else self._sun.set(noon)) + offset * 60 * _SECOND
+        return (self._sun.rise(noon) if rises else self._sun.set(noon)) + offset * MINUTE
 
     def _wall(self, local: datetime, fold: int) -> int:
         return (local.replace(tzinfo=self._zone, fold=fold) - _EPOCH) // _MICROSECOND
@@ -245,8 +245,8 @@ class Timetable:
     def _set_between(self, low: int, high: int) -> int:
         """When the clock was set, to the second, between two moments with different offsets."""
         offset = self._offset(high)
-        while high - low > _SECOND:
-            middle = (low + high) // 2 // _SECOND * _SECOND
+        while high - low > SECOND:
+            middle = (low + high) // 2 // SECOND * SECOND
             if self._offset(middle) == offset:
                 high = middle
             else:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.readings import unpack
 from hwlab import journal as journals
 from hwlab.broker import Broker
 from hwlab.check import Report, check
@@ -23,6 +22,7 @@ from rules.actions import Append, Note
 from rules.document.site import load_site
 from rules.engine import Engine
 from rules.events import ReadingsPacked
+from rules.readings import unpack
 from tests.integration.agent_process import GATEWAY, SITE, USERS, Agent
 
 LOSS_WINDOW = 6_000_000  # µs: five seconds that readings may wait, and a second for whatever is slow here

@@ -239,6 +239,7 @@ EVENT_BODIES: list[tuple[str, dict[str, Any]]] = [
         "engine.failed",
         {"reason": "line short", "fact": "some fact", "told": "some told", "of": "some of", "timer": "some timer"},
     ),
+    ("zone.reinstated", {"zone": "front-door", "partition": "office", "by": "Ada Lüthi"}),
 ]
 
 ENTRY_BODIES: list[tuple[str, dict[str, Any]]] = [

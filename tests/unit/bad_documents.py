@@ -38,12 +38,63 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     "a tab": (
         "schedules:\n",
         "schedules:\n\t",
-        ["11:1: this is not YAML: found character '\\t' that cannot start any token"],
+        ["11:1: this is not YAML: a tab stands here; indent with spaces"],
     ),
     "a bracket open": (
         "[cam], pre: 5s}",
         "[cam, pre: 5s}",
-        ["22:43: this is not YAML: expected ',' or ']', but got '}'"],
+        ["22:43: this is not YAML: expected ',' or ']', but got '}'; what it stands in opens in line 22, column 30"],
+    ),
+    "a colon missing": (
+        "schedules:\n",
+        "schedules\n",
+        ["10:1: this is not YAML: a key ends with a colon and a space, and this one does not"],
+    ),
+    "a quotation mark open": (
+        'opened"}',
+        "opened}",
+        ["21:48: this is not YAML: the quotation mark that opens here is never closed"],
+    ),
+    "a line indented too little": (
+        "    when: {event",
+        "   when: {event",
+        [
+            "15:4: this is not YAML: this line begins in column 4, and nothing it can belong to does; indent it as its"
+            " neighbours"
+        ],
+    ),
+    "a line indented too much": (
+        "    when: {event",
+        "      when: {event",
+        [
+            "15:11: this is not YAML: no key can stand here; it is indented unlike its neighbours, or a text with a"
+            " colon in it needs quotes"
+        ],
+    ),
+    "a rule without its dash": (
+        "  - {id: warm",
+        "  {id: warm",
+        ["6:3: this is not YAML: an item of a list begins with a dash and a space, and this one does not"],
+    ),
+    "a device without its dash": (
+        "  - id: cam",
+        "  id: cam",
+        [
+            "7:3: this is not YAML: the list of line 3 goes on here, and its items begin with a dash and a space"
+        ],
+    ),
+    "a blank without quotes": (
+        'title: "{{ device.name }} opened"',
+        "title: {{ device.name }} opened",
+        [
+            "21:66: this is not YAML: expected ',' or '}', but got '<scalar>'; what it stands in opens in line 21,"
+            " column 24; a text with {{ ... }} in it needs quotes around it"
+        ],
+    ),
+    "two meanings of one value": (
+        "open: false, closed: true",
+        "open: true, closed: true",
+        ["3:5: devices.0: contact door: `open` and `closed` are the same value in mqtt"],
     ),
     "an alias": (
         "device: siren}\n",
@@ -56,7 +107,11 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "!week [mon-fri]",
         ["11:27: schedules.night.weekly.0.days: the tag !week is not used here"],
     ),
-    "two documents": ("schedules:", "---\nschedules:", ["10:1: this is not YAML: but found another document"]),
+    "two documents": (
+        "schedules:",
+        "---\nschedules:",
+        ["10:1: this is not YAML: a second document begins here; a file holds one"],
+    ),
     "a key twice": (
         "name: House,",
         "name: House, name: House,",
@@ -116,7 +171,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     "text for a list": (
         "cameras: [cam]",
         "cameras: cam",
-        ["22:30: rules.0.then.1.save_clip.cameras: 'cam' stands where a list is expected"],
+        ["22:30: rules.0.then.1.save_clip.cameras: 'cam' stands where a list is expected; write [cam]"],
     ),
     "text for a mapping": (
         '{severity: high, title: "{{ device.name }} opened"}',

@@ -21,8 +21,16 @@ from rules.incidents import Entry
 from rules.panel.panel import Panel
 from rules.scenario.lines import say
 from rules.turn import Turn
-from tests.unit.playbook import GATEWAY, ZURICH, Playbook, Step, asked, closed, told
+from tests.unit.playbook import GATEWAY, ZURICH, Playbook, Step, asked, closed, opened, passes, told
 
+# What plays say again and again.
+NOTHING: list[str] = []
+LOUD = "horn on 180s"
+OFF = ["horn off", "alarm.silenced house by Ada"]
+DISARMED = "partition.disarmed house by Ada"
+LEAVES = "partition.exiting house away for 1m by Ada"
+ARMED = "partition.armed house away by Ada"
+ENTERS = "partition.entering house front-door for 30s"
 CONTACTS = (
     "front", "back", "hall", "window", "pane", "lounge", "study", "vault", "alarm-button", "smoke", "co", "wet", "lid",
     "boiler", "key",
@@ -219,6 +227,27 @@ def arms(mode: str = "away", *, partition: str = "house", **words: Any) -> Step:
 def disarms(*, partition: str = "house", **words: Any) -> Step:
     """Ada disarms."""
     return asked("disarm", partition=partition, **words)
+
+
+def armed(mode: str = "away", **words: Any) -> House:
+    """A house armed in this mode, its exit delay over."""
+    play = House(**words)
+    play.walk(arms(mode))
+    play.walk(passes("1m"))
+    return play
+
+
+def into(state: str) -> House:
+    """A house whose arming stands at this state."""
+    play = House(partition="exit_delay: {away: 1m, stay: 1m, night: 0s}")
+    if state != "disarmed":
+        play >> arms() << [LEAVES]
+    if state in ("armed", "entering"):
+        play >> passes("1m") << [ARMED]
+    if state == "entering":
+        play >> opened("front") << [ENTERS] >> closed("front") << NOTHING
+    assert play.panel.state("house") == state
+    return play
 
 
 def reports(device: str, state: str, **words: Any) -> Step:

@@ -395,7 +395,7 @@ def test_a_code_is_not_spent_on_a_keypad_where_it_has_no_right() -> None:
 def test_a_code_for_one_time_is_spent_at_a_door_as_well() -> None:
     rig = Rig(door={"codes": True}, ada={"codes": [{"digest": digest("ada code"), "once": True}]})
     assert rig.code("ada code", on="in")[0] == "access.granted front ada in"
-    assert rig.code("ada code", on="in") == ["access.denied front in (expired) ada"]
+    assert rig.code("ada code", on="in") == ["code.refused in (used) tries 1", "access.denied front in (expired) ada"]
 
 
 def test_badges_at_two_readers_are_no_double_badge() -> None:

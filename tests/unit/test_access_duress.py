@@ -56,7 +56,7 @@ def comes_without_its_card(rig: Rig, code: str) -> list[str]:
 
 
 def proves_a_command(rig: Rig, code: str) -> list[str]:
-    return rig.order(lambda access, turn: access.who(digest(code), turn))
+    return rig.order(lambda access, turn: access.who(digest(code), turn, source="relay"))
 
 
 STORIES: list[Story] = [

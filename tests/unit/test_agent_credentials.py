@@ -157,7 +157,8 @@ def test_the_verb_prints_a_line_for_the_document(
     lines = [f"{{digest: {pepper.code('4711')}}}", f"{{digest: {pepper.card('04A2117B')}}}"]
     captured = capsys.readouterr()
     assert captured.out.splitlines() == lines
-    assert captured.err == ""
+    made = f"{tmp_path / 's'} gets a pepper: codes made here are known only to a gateway that has it\n"
+    assert captured.err == made, "once, for codes made on the wrong machine open nothing"
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,7 @@ def test_the_verb_refuses_without_repeating(
     assert main(["code", *words, "--config", config(tmp_path)]) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", says + "\n")
+    assert not (tmp_path / "s" / "pepper").exists()
 
 
 class Terminal(io.StringIO):

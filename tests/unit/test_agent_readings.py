@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.readings import MAX_HELD, MAX_WAIT, Readings, unpack
+from agent.readings import MAX_HELD, MAX_WAIT, Readings
 from rules import ids, wire
 from rules.events import Clock, Reading, ReadingHumidity, ReadingsPacked, ReadingTemperature
+from rules.readings import unpack
 
 
 def reading(n: int, *, gt: int, wall: int | None = None, clock: Clock = "synced", value: float = 21.5) -> Reading:

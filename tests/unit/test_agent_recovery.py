@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from agent import pipeline as module
 from agent.errors import ConfigError, StoreDamaged
 from agent.intake import Input
-from agent.readings import unpack
 from agent.recovery import restore, site_in_force, stage_site
 from agent.store.opening import open_store
 from agent.store.sites import SiteVersion
@@ -24,6 +23,7 @@ from rules.actions import Action
 from rules.engine import Engine
 from rules.events import Boot, Event, ReadingsPacked, SiteApplied
 from rules.incidents import Entry
+from rules.readings import unpack
 from rules.state import ENGINE_VERSION
 from tests.unit.agent_rig import GATEWAY, SITE, SITE_SHA, Rig, rig, site
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from rules.actions import Action
+from rules.engine import Engine
+from rules.events import Event
 from rules.explain import Explanation, Kind, explain
+from rules.incidents import Entry
+from rules.scenario import log_of
 from tests.unit import nights
 
 SECOND = 1_000_000
+DOOR = (
+    "  - {id: bolt, type: lock, mqtt: {topic: b/bolt, on: A, off: B, command: {topic: b/bolt/set, on: A, off: B}}}\n"
+    "doors: [{id: front, name: Front, lock: bolt, contact: door}]\n"
+)
 NINE = 1_768_420_800_000_000  # 2026-01-14 21:00:00 in Zurich
 
 
@@ -56,3 +65,57 @@ def test_what_is_not_in_the_document_is_said_with_the_nearest() -> None:
         asked(0, name="late-visits")
     with pytest.raises(LookupError, match="has no door lobby; it has none"):
         asked(0, kind="door", name="lobby")
+
+
+def test_what_a_rule_does_is_not_the_ringing_of_the_zone_it_listens_to() -> None:
+    found = asked(70 * 60, kind="zone", name="front-door")
+    assert not found.rang
+    assert found.because == (
+        "zone front-door: active: does not count now (house was disarmed); what rang then: rule late-visit"
+    )
+    assert found.moments[0].followed == ["opened A late visit (low) (rule late-visit)"]
+    house = asked(70 * 60, kind="partition", name="house")
+    assert not house.rang
+    assert house.because == found.because
+
+
+def test_a_forced_door_is_not_the_ringing_of_the_zone_with_the_same_contact() -> None:
+    site = nights.SITE.replace("partitions:\n", DOOR + "partitions:\n", 1)
+    records, start = log_of(nights.night(site=site)), NINE + 50 * 60 * SECOND
+    zone = explain(nights.walk(site), records, kind="zone", name="front-door", at=start, until=start + SECOND)
+    assert (zone.rang, zone.because.endswith("; what rang then: door front forced")) == (False, True)
+    door = explain(nights.walk(site), records, kind="door", name="front", at=start, until=start + SECOND)
+    assert (door.rang, door.because) == (True, "contact.opened door: door.forced front")
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [(-3600, "; the log begins at 2026-01-14 21:00"), (86_400, "; the log ends at 2026-01-14 23:00:05")],
+)
+def test_a_time_the_log_does_not_reach_is_said(at: int, said: str) -> None:
+    assert asked(at).because.endswith(said)
+
+
+def test_a_fault_of_the_program_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names what the program failed at and where, and the question is answered all the same."""
+    step, ask = Engine.step, Engine.ask
+
+    def faulty(engine: Engine, fact: Event | Entry) -> list[Action]:
+        if fact.kind == "contact.opened":
+            raise KeyError("1234")
+        return step(engine, fact)
+
+    def faulty_ask(engine: Engine, rule: str, fact: Event) -> list[str]:
+        if fact.kind == "contact.opened":
+            raise KeyError("1234")
+        return ask(engine, rule, fact)
+
+    log, start = nights.log(), NINE + 70 * 60 * SECOND
+    monkeypatch.setattr(Engine, "step", faulty)
+    found = explain(nights.walk(), log, kind="rule", name="late-visit", at=start, until=start + SECOND)
+    assert not found.rang
+    assert found.because.startswith("the program failed at contact.opened door: KeyError in tests/unit/")
+    assert "1234" not in found.because
+    monkeypatch.setattr(Engine, "ask", faulty_ask)
+    again = explain(nights.walk(), log, kind="rule", name="late-visit", at=start, until=start + SECOND)
+    assert again.because == found.because

@@ -94,6 +94,14 @@ def test_a_running_delay_is_said() -> None:
     assert found.timers == {"panel entry house": "in 0.000001s"}
 
 
+@pytest.mark.parametrize(("after", "state", "left"), [(3010, "entering", "19s"), (1805, "exiting", "55s")])
+def test_how_it_stood_is_of_that_second_and_not_of_the_next_fact(after: int, state: str, left: str) -> None:
+    found = asked(after)
+    assert found.moments == []
+    assert found.stood["state"] == state
+    assert left in {when.removeprefix("in ") for when in found.timers.values()}
+
+
 def test_the_end_of_a_delay_rings_for_the_zone_that_began_it() -> None:
     found = asked(3030, name="front-door")
     assert found.rang

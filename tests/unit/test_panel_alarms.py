@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import pytest
 
 from rules.actions import TakeStill
 from rules.panel.arming import TELLING, TELLING_EVENTS
-from tests.unit.panel_kit import House, arms, disarms
+from tests.unit.panel_kit import DISARMED, LOUD, NOTHING, OFF, House, armed, arms, disarms
 from tests.unit.playbook import SECOND, Step, asked, boots, closed, entry, opened, passes
 
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
 WINDOW = "zone.alarmed kitchen-window perimeter"
 CONFIRMED = ["alarm.confirmed house kitchen-window", "opened Burglary: kitchen-window (high)"]
-OFF = ["horn off", "alarm.silenced house by Ada"]
-DISARMED = "partition.disarmed house by Ada"
-
-
-def armed(mode: str = "away", **words: Any) -> House:
-    play = House(**words)
-    play.walk(arms(mode))
-    play.walk(passes("1m"))
-    return play
 
 
 # --- who is told when: the life-cycle pair by pair ---

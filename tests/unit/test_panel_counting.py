@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.unit.panel_kit import House, arms, disarms, presses
+from tests.unit.panel_kit import DISARMED, LOUD, NOTHING, OFF, House, armed, arms, disarms, presses
 from tests.unit.playbook import SECOND, asked, closed, opened, passes, told
 
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
 WINDOW = "zone.alarmed kitchen-window perimeter"
-OFF = ["horn off", "alarm.silenced house by Ada"]
-DISARMED = "partition.disarmed house by Ada"
-
-
-def armed(mode: str = "away", **words: Any) -> House:
-    play = House(**words)
-    play.walk(arms(mode))
-    play.walk(passes("1m"))
-    return play
 
 
 # --- zones that ring too often ---
@@ -111,13 +98,24 @@ def test_both_within_the_time_ring_first_come_first() -> None:
 
 def test_at_the_very_end_of_the_time_it_is_too_late() -> None:
     play = armed(zones=CROSS)
-    play >> opened("lounge") << NOTHING
+    play.walk(opened("lounge"), closed("lounge"))
     (
         play
         >> opened("study", after="60s")
         << ["zone.ignored lounge-motion (no other zone confirmed it in time (cross-zone))"]
     )
     assert "zone study-motion: 1 of 2 zones: not confirmed yet" in play.trace
+
+
+def test_what_is_still_active_confirms_however_late() -> None:
+    play = armed(zones=CROSS).walk(opened("lounge"), passes("5m"))
+    play >> opened("study") << [LOUD, "zone.alarmed study-motion interior"]
+
+
+def test_a_zone_does_not_wait_for_those_that_cannot_confirm_it() -> None:
+    for blind in (asked("isolate", zone="study-motion", reason="cat"), told("device.lost", "study", reason="flat")):
+        play = armed(zones=CROSS).walk(blind)
+        play >> opened("lounge") << [LOUD, "zone.alarmed lounge-motion interior"]
 
 
 def test_the_same_zone_twice_is_still_one_zone() -> None:
@@ -160,11 +158,14 @@ def test_who_was_confirmed_once_does_not_ring_again_with_the_next() -> None:
     assert [line for line in play.said() if line.startswith("zone.alarmed")] == ["zone.alarmed hallway follower"]
 
 
-def test_a_24_hour_zone_waits_for_others_through_an_arming() -> None:
-    play = House(zones={"safe": "cross: {zones: [skylight], within: 30s}"}).walk(opened("vault"))
-    play >> arms(force="yes")
-    assert "zone.bypassed safe by Ada (forced: safe is open)" in play.said()
-    play >> passes("29s") << ["zone.ignored safe (no other zone confirmed it in time (cross-zone))"]
+def test_a_24_hour_zone_waits_for_others_through_a_disarming() -> None:
+    play = armed(zones={"safe": "cross: {zones: [skylight], within: 30s}"}).walk(opened("vault"), disarms())
+    play >> passes("30s") << ["zone.ignored safe (no other zone confirmed it in time (cross-zone))"]
+
+
+def test_a_24_hour_zone_does_not_wait_for_those_that_rest() -> None:
+    play = House(zones={"safe": "cross: {zones: [skylight], within: 30s}"})
+    play >> opened("vault") << [LOUD, "zone.alarmed safe 24h"]
 
 
 def test_disarming_ends_the_waiting_for_others() -> None:
@@ -180,7 +181,7 @@ def test_a_button_has_no_memory_each_press_counts() -> None:
     play = House()
     play >> presses() << [LOUD, "zone.alarmed desk-button hold_up", "opened Hold-up: desk-button (critical)"]
     play >> presses() << [LOUD, "zone.alarmed desk-button hold_up", "evidence Hold-up: desk-button"]
-    play >> presses(by="redelivered") << NOTHING  # it may be the same press
+    play >> presses(by="redelivered") << [LOUD, "zone.alarmed desk-button hold_up", "evidence Hold-up: desk-button"]
     play.walk(asked("clear", partition="house"))
     play >> presses() << [LOUD, "zone.alarmed desk-button hold_up", "opened Hold-up: desk-button (critical)"]
 

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.panel_kit import House, arms, disarms
+from tests.unit.panel_kit import LOUD, NOTHING, House, arms, disarms
 from tests.unit.playbook import SECOND, asked, boots, closed, opened, passes, told
 
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
 WINDOW = [LOUD, "zone.alarmed kitchen-window perimeter"]
 TEN = str(600 * SECOND)
 OVER = "its time was over"

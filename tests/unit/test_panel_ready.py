@@ -4,27 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.panel_kit import House, arms, disarms, document, reports
+from tests.unit.panel_kit import ARMED, LEAVES, LOUD, NOTHING, House, arms, disarms, document, into, reports
 from tests.unit.playbook import SECOND, Step, asked, boots, closed, opened, passes, told
-
-NOTHING: list[str] = []
-LEAVES = "partition.exiting house away for 1m by Ada"
-ARMED = "partition.armed house away by Ada"
-ENTERS = "partition.entering house front-door for 30s"
-LOUD = "horn on 180s"
-
-
-def into(state: str) -> House:
-    play = House(partition="exit_delay: {away: 1m, stay: 1m, night: 0s}")
-    if state != "disarmed":
-        play >> arms() << [LEAVES]
-    if state in ("armed", "entering"):
-        play >> passes("1m") << [ARMED]
-    if state == "entering":
-        play >> opened("front") << [ENTERS] >> closed("front") << NOTHING
-    assert play.panel.state("house") == state
-    return play
-
 
 # --- who may not, and why ---
 

@@ -7,11 +7,8 @@ import pytest
 from rules.document.panel import ZONE_TYPES
 from rules.panel.arming import ARMING
 from rules.panel.zones import RESPONSES
-from tests.unit.panel_kit import ZONES, House, arms
+from tests.unit.panel_kit import LOUD, NOTHING, ZONES, House, arms
 from tests.unit.playbook import closed, opened, passes
-
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
 
 
 def into(play: House, state: str) -> House:

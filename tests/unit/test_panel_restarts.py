@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 
 from rules.events import Boot, ClockStepped, Delivery, Event
-from tests.unit.panel_kit import House, arms, disarms, presses
+from tests.unit.panel_kit import LOUD, NOTHING, House, arms, disarms, presses
 from tests.unit.playbook import SECOND, Playbook, Step, asked, boots, closed, fresh, opened, passes, told
 
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
 FOUND = [LOUD, "zone.alarmed kitchen-window perimeter after_restart"]
 
 
@@ -178,8 +176,14 @@ def test_held_and_put_on_test_meanwhile_it_is_a_test() -> None:
 
 
 def test_a_second_power_cut_begins_the_settling_anew() -> None:
-    play = armed().walk(boots(off="1s"), opened("window"), boots(off="1s", after="30s"))
-    play >> passes(60 * SECOND - 1) << NOTHING
+    play = armed().walk(boots(off="1s"), boots(off="1s", after="30s"), opened("window"))
+    play >> passes(59 * SECOND - 1) << NOTHING
+    play >> passes(1) << FOUND
+
+
+def test_power_that_is_cut_again_and_again_puts_off_nothing() -> None:
+    play = armed().walk(boots(off="1s"), opened("window"), boots(off="1s", after="30s"), boots(off="1s", after="20s"))
+    play >> passes(7 * SECOND - 1) << NOTHING
     play >> passes(1) << FOUND
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from rules.events import Delivery
-from tests.unit.panel_kit import House, arms, disarms
+from tests.unit.panel_kit import NOTHING, House, arms, disarms
 from tests.unit.playbook import SECOND, asked, boots, closed, opened, passes
-
-NOTHING: list[str] = []
 
 FLATS = """
 site: {id: flats, name: The Flats, timezone: Europe/Zurich}

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.unit.panel_kit import House, arms, disarms, document
+from tests.unit.panel_kit import DISARMED, LOUD, NOTHING, OFF, House, armed, arms, disarms, document
 from tests.unit.playbook import SECOND, asked, boots, closed, opened, passes
-
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
-OFF = ["horn off", "alarm.silenced house by Ada"]
-DISARMED = "partition.disarmed house by Ada"
-
-
-def armed(mode: str = "away", **words: Any) -> House:
-    play = House(**words)
-    play.walk(arms(mode))
-    play.walk(passes("1m"))
-    return play
-
 
 # --- sirens ---
 
@@ -92,7 +77,7 @@ def test_a_siren_that_another_partition_needs_sounds_on() -> None:
     play.walk(opened("vault"), arms("away", partition="shop"))
     play >> opened("front")
     assert play.said()[:2] == ["horn on 178s", "bell on 60s"]
-    play >> asked("silence", partition="house") << ["alarm.silenced house by Ada"]
+    play >> asked("silence", partition="house") << ["horn on 59s", "alarm.silenced house by Ada"]
     play >> asked("silence", partition="shop") << ["horn off", "bell off", "alarm.silenced shop by Ada"]
 
 

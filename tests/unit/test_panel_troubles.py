@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 
 from rules.events import Delivery
-from tests.unit.panel_kit import House, arms, disarms, document, reports
+from tests.unit.panel_kit import LOUD, NOTHING, House, arms, disarms, document, reports
 from tests.unit.playbook import SECOND, asked, boots, closed, opened, passes, told
 
-NOTHING: list[str] = []
-LOUD = "horn on 180s"
 SUPERVISED = {"kitchen-window": "supervision: {armed: 10m, disarmed: 1h}"}
 SILENT = [
     "zone.troubled kitchen-window silent (was not heard of for longer than it may be silent)",

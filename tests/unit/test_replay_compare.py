@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from rules import wire
+from rules.actions import Action
 from rules.engine import Engine
 from rules.errors import WireError
-from rules.events import Boot, ContactOpened, EngineFailed, ReadingsPacked, SiteApplied
+from rules.events import Boot, ContactOpened, EngineFailed, Event, ReadingsPacked, SiteApplied
+from rules.incidents import Entry
+from rules.panel.panel import Panel
 from rules.replay import Replay, Report
 from rules.scenario import GATEWAY
+from rules.turn import Turn
 from rules.walk import Version, Walk
 from tests.unit import nights
 
@@ -127,3 +131,43 @@ def test_what_the_engine_failed_at_then_is_not_decided_now() -> None:
     report = replay([wire.encode(failed), opened])
     assert report.inputs == 1
     assert [line for line in shown(report) if "late visit" in line] == []
+
+
+def test_what_the_engine_fails_at_now_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a step must not stay: all others are decided as they were."""
+    step, failing = Engine.step, []
+
+    def faulty(engine: Engine, fact: Event | Entry) -> list[Action]:
+        actions = step(engine, fact)
+        if fact.kind == "contact.opened" and fact.wall == TEN - HOUR // 6:
+            failing.append(fact)
+            raise KeyError("1234")
+        return actions
+
+    expected = replay(nights.log())
+    records = nights.log()
+    monkeypatch.setattr(Engine, "step", faulty)
+    report = replay(records)
+    assert len(failing) == 1
+    (fault,) = report.faults
+    assert (fault.fact, fault.timer) == (failing[0], None)
+    assert fault.reason.startswith("KeyError in tests/unit/test_replay_compare.py, line ")
+    assert not report.same
+    assert report.differences == []
+    assert (report.inputs, report.after) == (expected.inputs, expected.after)
+
+
+def test_a_deadline_the_engine_fails_at_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What met it is decided all the same."""
+    lapse = Panel.lapse
+    site = nights.SITE.replace("    then: [{open", "    then: [{arm: {partition: house, mode: away}}, {open")
+
+    def faulty(panel: Panel, turn: Turn, what: str, subject: str) -> None:
+        if what == "exit":
+            raise KeyError(what)
+        lapse(panel, turn, what, subject)
+
+    monkeypatch.setattr(Panel, "lapse", faulty)
+    report = replay(nights.log(), site)
+    assert {fault.timer for fault in report.faults} == {"panel exit house"}
+    assert report.after["late-visit: incident"] == 1

@@ -340,9 +340,15 @@ def test_one_mistake_in_using_the_library_is_placed_where_it_is_used(mistake: st
     use, said = USES[mistake]
     (complaint,) = complaints(rule() + f"  - {use}\n")
     place, path, message = complaint.split(": ", 2)
-    assert place.startswith(f"{FIRST + 4}:5")
+    line = FIRST + 5 if path.startswith("rules.1.with.") else FIRST + 4  # the word itself, where it is the document's
+    assert place.startswith(f"{line}:")
     assert path.startswith("rules.1")
     assert message == said
+
+
+def test_a_word_of_the_wrong_kind_is_placed_where_it_was_given() -> None:
+    use, said = USES["a duration that is none"]
+    assert complaints(rule() + f"  - {use}\n") == [f"{FIRST + 5}:32: rules.1.with.for: {said}"]
 
 
 def used(text: str) -> Site:

@@ -68,7 +68,7 @@ def rules(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytes
 
 def test_a_good_document_is_counted(rules: Any) -> None:
     done = rules("check", "site.yaml")
-    assert (done.code, done.out) == (0, "site.yaml: good (4 devices, 1 partitions, 2 zones, 1 schedules, 1 rules)\n")
+    assert (done.code, done.out) == (0, "site.yaml: good (4 devices, 1 partition, 2 zones, 1 schedule, 1 rule)\n")
 
 
 def test_each_mistake_is_said_with_its_place(rules: Any) -> None:
@@ -105,6 +105,17 @@ def test_a_scenario_that_fails_prints_its_transcript(rules: Any) -> None:
     assert rules("test", "--json", "scenarios").data["scenarios"][0]["failures"] == [
         "step 5: other things became visible than expected"
     ]
+
+
+def test_a_fault_of_the_program_is_said_with_the_scenario(rules: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(_: Engine, one: Any) -> Any:
+        raise KeyError(one)
+
+    monkeypatch.setattr(Engine, "step", faulty)
+    done = rules("test", "scenarios")
+    assert done.code == 1
+    assert done.out.startswith("scenarios/night.yaml: the program failed while it was played: KeyError in tests/unit/")
+    assert done.out.endswith("0 of 1 scenarios go as expected\n")
 
 
 def test_a_scenario_with_mistakes_says_them(rules: Any) -> None:
@@ -172,6 +183,54 @@ def test_why_and_why_not(rules: Any) -> None:
     assert found["because"].startswith("if.1 did not hold")
     assert rules("explain", "--zone", "hal", "--at", "2026-01-14", *log).code == 2
     assert rules("explain", "--at", "2026-01-14", *log).code == 2
+
+
+def test_a_minute_is_asked_for_as_a_whole_and_a_fraction_as_one(rules: Any) -> None:
+    log = ("--log", "night.jsonl", "--site", "site.yaml")
+    found = rules("explain", "--rule", "late-visit", "--at", "2026-01-14 22:10", "--json", *log).data
+    assert [moment["happened"] for moment in found["moments"]] == ["contact.opened door"]
+    found = rules("explain", "--zone", "front-door", "--at", "2026-01-14T22:10+01:00", "--json", *log).data
+    assert [moment["happened"] for moment in found["moments"]] == ["contact.opened door", "contact.closed door"]
+    found = rules("explain", "--zone", "front-door", "--at", "2026-01-14 22:10:00", "--json", *log).data
+    assert len(found["moments"]) == 1
+    found = rules("explain", "--rule", "late-visit", "--at", "2026-01-14 22:10:00.5", "--json", *log).data
+    assert found["moments"] == []
+
+
+def test_a_log_without_its_document_says_what_is_missing(rules: Any) -> None:
+    hint = "this log has no site document in it; name one with --site\n"
+    assert rules("explain", "--zone", "hall", "--at", "2026-01-14 22:10", "--log", "night.jsonl").err.endswith(hint)
+    assert rules("replay", "night.jsonl").err == hint
+    assert rules("replay", "night.jsonl", "--site", "site.yaml").err == ""
+
+
+def test_a_span_without_anything_says_how_far_the_log_goes(rules: Any) -> None:
+    log = ("night.jsonl", "--site", "site.yaml")
+    late = rules("replay", *log, "--since", "2026-02-01")
+    assert late.out == "nothing in the log at that time: it ends at 2026-01-14 23:00:05 (Europe/Zurich)\n"
+    early = rules("replay", *log, "--until", "2026-01-01")
+    assert early.out == "nothing in the log at that time: it begins at 2026-01-14 21:00 (Europe/Zurich)\n"
+    turned = rules("replay", *log, "--since", "2026-02-01", "--until", "2026-01-01")
+    assert (turned.code, turned.err) == (2, "--since is later than --until\n")
+
+
+def test_a_fault_of_the_program_is_a_sentence_and_the_replay_goes_on(
+    rules: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Engine.step
+
+    def faulty(engine: Engine, one: Any) -> Any:
+        if one.kind == "motion.started":
+            raise KeyError("1234")
+        return step(engine, one)
+
+    monkeypatch.setattr(Engine, "step", faulty)
+    done = rules("replay", "night.jsonl", "--site", "site.yaml")
+    assert done.code == 1
+    assert "the program failed at 2026-01-14 22:11:05, motion.started hall: KeyError in tests/unit/" in done.out
+    assert "Traceback" not in done.err
+    (fault,) = rules("replay", "night.jsonl", "--site", "site.yaml", "--json").data["faults"]
+    assert (fault["kind"], fault["timer"]) == ("motion.started", None)
 
 
 # --- replay, explain: a gateway's store ---
@@ -294,6 +353,9 @@ def test_a_document_with_mistakes_gets_those_and_no_advice(rules: Any) -> None:
     done = rules("lint", "site.yaml")
     assert (done.code, done.out) == (1, "")
     assert "did you mean hall?" in done.err
+    found = rules("lint", "site.yaml", "--json").data
+    assert found["advice"] == []
+    assert found["mistakes"] == rules("check", "site.yaml", "--json").data["mistakes"] != []
 
 
 # --- for the eye ---

@@ -110,6 +110,17 @@ def test_a_scenario_that_says_everything_is_read() -> None:
         ("{do: {event: contact.opened, device: door, n: one}, expect: []}", "timeline.0.do"),
         ("{do: {code: ada, on: pad}, expect: []}", "'pad' is no device of this site"),
         ("{do: {code: ada, on: door}, expect: []}", "'ada' is nobody of this site"),
+        ("{do: {key: panic, on: door}, expect: []}", "s.yaml:5:27: timeline.0.do.on: door is a contact; codes, cards "
+         "and keys come from a keypad or a reader"),
+        ("{do: {event: motion.started, device: door}, expect: []}", "s.yaml:5:18: timeline.0.do.event: door is a "
+         "contact and never tells motion.started (it tells contact.closed, contact.opened)"),
+        ("{do: {digits: '1', on: door, wish: arm_al}, expect: []}", "do.wish: 'arm_al' is not one of arm_away, arm_"),
+        ("{do: {code: ada, on: door, wish: arm_al}, expect: []}", "s.yaml:5:38: timeline.0.do.wish: 'arm_al' is not"),
+        ("{states: {partition shop: disarmed}}", "s.yaml:5:31: timeline.0.states.partition shop: 'shop' is no "
+         "partition of this site; known: none"),
+        ("{states: {output door: off}}", "'door' is no output of this site; known: none"),
+        ("{states: {lockdown: of}}", "'of' is not one of normal, off, on; did you mean off?"),
+        ("{states: {zones hall: normal}}", "'zones' is nothing that has a state; did you mean zone?"),
         ("{do: {entry: acknowledge}, expect: []}", "did you mean acknowledged?"),
         ("{do: {key: off, on: door}, expect: []}", "is not one of arm_away"),
         ("{do: {boot: {off: sometimes}}, expect: []}", "'sometimes' is not a time"),

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK
-from agent.cli.rules.files import read
+from agent.cli.rules.files import as_data, read
 from rules.document.site import Site, load_site
 from rules.errors import DocumentError
+
+_MANY = {"holidays": "lists of holidays", "access_levels": "access levels"}
+_ONE = {"people": "person", "holidays": "list of holidays", "access_levels": "access level"}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,11 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
             site = load_site(read(Path(name), "site document"), name)
         except DocumentError as error:
             wrong += 1
-            found += [
-                {"file": each.file, "line": each.line, "column": each.column, "path": each.path,
-                 "message": each.message}
-                for each in error.problems
-            ]  # fmt: skip
+            found += as_data(error)
             if not arguments.json:
                 print(error)
         else:
@@ -39,4 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _holds(site: Site) -> str:
     """How much of each part there is."""
     parts = [(name, getattr(site, name)) for name in type(site).model_fields]
-    return ", ".join(f"{len(part)} {name}" for name, part in parts if isinstance(part, list | dict) and part)
+    counted = [(name, len(part)) for name, part in parts if isinstance(part, list | dict) and part]
+    return ", ".join(f"{number} {_ONE.get(name, name[:-1]) if number == 1 else _MANY.get(name, name)}"
+                     for name, number in counted)  # fmt: skip

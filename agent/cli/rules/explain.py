@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 from agent.cli import EX_FOUND, EX_OK, EX_USAGE
 from agent.cli.rules.files import Progress, moment, site_version
-from agent.cli.rules.source import StoreSource, source
+from agent.cli.rules.source import StoreSource, hint_of_document, source
 from rules.explain import Explanation, Kind, Moment, explain
 from rules.scenario.lines import on_the_wall
 from rules.timetable import zone
 
 _SECOND = 1_000_000
+_UNITS = (_SECOND, 100_000, 10_000, 1_000, 100, 10, 1)
+_MINUTE = re.compile(r"[T ]\d\d:\d\d(?:Z|[+-]\d\d:?\d\d)?$")
 _BEFORE = 600 * _SECOND  # µs walked ahead of the asked second, so that there are earlier moments to show
 
 
@@ -29,16 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
     log = source(arguments, log=arguments.log, before=None)
     here = zone((changed or log.newest()).site.site.timezone)
     at = moment(arguments.at, here)
+    until = at + _asked_for(arguments.at, at)
     if arguments.log is None:
         log = StoreSource(config=Path(arguments.config), before=at - _BEFORE)
     progress = Progress("inputs stepped")
     try:
         found = explain(
-            log.walk(changed), _counted(log.records(), progress), kind=kind, name=name, at=at,
-            until=at + (_SECOND if at % _SECOND == 0 else 1),
+            log.walk(changed), _counted(log.records(), progress), kind=kind, name=name, at=at, until=until,
         )  # fmt: skip
     except LookupError as error:
-        print(error, file=sys.stderr)
+        print(f"{error}{hint_of_document(log, changed)}", file=sys.stderr)
         return EX_USAGE
     finally:
         progress.done()
@@ -47,6 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(found, here)
     return EX_OK if found.rang else EX_FOUND
+
+
+def _asked_for(text: str, at: int) -> int:
+    """How long (µs) what was asked for lasts: 22:31 is a minute, 22:31:05 a second, 22:31:05.25 a hundredth of one."""
+    if _MINUTE.search(text):
+        return 60 * _SECOND
+    return next(unit for unit in _UNITS if at % unit == 0)
 
 
 def _counted(records: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
@@ -66,7 +76,7 @@ def _print(found: Explanation, here: ZoneInfo) -> None:
             print(f"  {key}: {value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)}")
         for key, when in found.timers.items():
             print(f"  timer {key}: ends {when}")
-    for title, moments in (("in that second:", found.moments), ("before:", found.earlier)):
+    for title, moments in (("then:", found.moments), ("before:", found.earlier)):
         if moments:
             print(f"\n{title}")
         for each in moments:

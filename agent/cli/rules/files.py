@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config.load import load_site_file
 from agent.errors import ConfigError
+from rules.errors import DocumentError
 from rules.walk import Version
 
 
@@ -24,6 +25,14 @@ def read(path: Path, what: str) -> str:
         raise ConfigError(f"{what} {path} is not UTF-8 text") from None
     except OSError as error:
         raise ConfigError(f"{what} {path} cannot be read: {error.strerror}") from None
+
+
+def as_data(error: DocumentError) -> list[dict[str, object]]:
+    """The mistakes of a document, for a program."""
+    return [
+        {"file": one.file, "line": one.line, "column": one.column, "path": one.path, "message": one.message}
+        for one in error.problems
+    ]
 
 
 def site_version(path: Path) -> Version:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK
-from agent.cli.rules.files import read
+from agent.cli.rules.files import as_data, read
 from rules.document import load_placed
 from rules.document.site import Site, load_site
 from rules.errors import DocumentError
@@ -22,7 +22,10 @@ def run(arguments: argparse.Namespace) -> int:
         load_site(text, arguments.file)
         site, places = load_placed(text, arguments.file, Site)
     except DocumentError as error:
-        print(error, file=sys.stderr)
+        if arguments.json:
+            print(json.dumps({"mistakes": as_data(error), "advice": []}, indent=2, ensure_ascii=False))
+        else:
+            print(error, file=sys.stderr)
         return EX_FOUND
     found = []
     for advice in lint(site):
@@ -36,5 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
         return EX_FOUND if found else EX_OK
     for each in found:
         print("{file}:{line}:{column}: {says} [{topic}, {after}]".format(**each))
-    print(f"{arguments.file}: {len(found)} pieces of advice; none is a claim of compliance with any standard")
+    pieces = f"{len(found)} piece{'' if len(found) == 1 else 's'} of advice"
+    print(f"{arguments.file}: {pieces}; none is a claim of compliance with any standard")
     return EX_FOUND if found else EX_OK

@@ -208,6 +208,11 @@ class FileSource(Source):
                     yield data
 
 
+def hint_of_document(log: Source, changed: Version | None) -> str:
+    """What is missing where bare records come without the document they were decided by."""
+    return "" if changed or log.documents else "; this log has no site document in it; name one with --site"
+
+
 def _author(path: Path) -> str:
     """Whose log bare records are: who signed the first entry that has gateway time."""
     with path.open("rb") as file:

@@ -10,6 +10,7 @@ from typing import Any
 from agent.cli import EX_FOUND, EX_OK
 from agent.cli.rules.files import colour, read
 from agent.errors import ConfigError
+from agent.fault import where
 from rules.errors import DocumentError
 from rules.scenario import differences, load_scenario, play, transcript
 
@@ -37,9 +38,14 @@ def _one(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         if not arguments.json:
             print(_marked(str(error)))
         return {"file": str(path), "good": False, "mistakes": [str(problem) for problem in error.problems]}
-    played = play(loaded)
+    try:
+        played, different = play(loaded), differences(loaded)
+    except Exception as error:  # noqa: BLE001 - a fault of the program in one scenario must not hide the others
+        fault = f"the program failed while it was played: {where(error)}"
+        if not arguments.json:
+            print(_marked(f"{path}: {fault}"))
+        return {"file": str(path), "scenario": loaded.scenario.scenario, "good": False, "failures": [fault]}
     failures = [f"step {each.number + 1}: {failure}" for each in played for failure in each.failures]
-    different = differences(loaded)
     failures += different
     if not arguments.json and (failures or arguments.show):
         print(_marked(transcript(loaded, played, trace=arguments.trace)))

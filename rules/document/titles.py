@@ -9,7 +9,6 @@ _BLANK = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 # What has an id and a name; `subject` is whatever the event is about.
 NAMED = ("subject", "device", "zone", "partition", "door", "area", "person", "schedule", "site", "rule")
 ALWAYS = ("subject.id", "subject.name", "site.id", "site.name", "rule.id", "rule.name", "event.kind")
-WORDS = (*(f"{what}.{part}" for what in NAMED for part in ("id", "name")), "event.kind", "event.FIELD")
 
 
 def check(template: str) -> str:
