@@ -13,10 +13,10 @@ from tests.bench.kernel.measure import Spread, quiet, spread
 from tests.bench.kernel.worlds import PARTITIONS, SECOND, STRIDE, ZONES, header
 
 
-def house() -> tuple[Callable[[], Engine], int]:
+def house(*, filmed: bool = True) -> tuple[Callable[[], Engine], int]:
     """A house at night where every second partition is armed, all doors shut, as often as one likes; and the number of
     facts so far."""
-    site = worlds.site(worlds.house_document())
+    site = worlds.site(worlds.house_document(filmed=filmed))
     engine = Engine(site=site, site_sha256="0" * 64, origin="bench")
     facts: list[Event] = list(worlds.history())
     for n in range(ZONES):
@@ -59,7 +59,7 @@ def quiet_steps(engine: Engine, first: int, count: int) -> Spread:
 
 
 def alarms(again: Callable[[], Engine], first: int, rounds: int) -> Spread:
-    """A door of each armed partition is opened: alarm, siren, incident, a still and a clip."""
+    """A door of each armed partition is opened: alarm, siren, incident, and where it is filmed a still and a clip."""
     taken: list[int] = []
     for _ in range(rounds):
         perimeter = range(3, ZONES, 4)

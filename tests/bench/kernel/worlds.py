@@ -74,9 +74,10 @@ def partition_of(zone: int) -> int:
     return zone * PARTITIONS // ZONES
 
 
-def house_document(rules: int = 10_000) -> dict[str, Any]:
+def house_document(rules: int = 10_000, *, filmed: bool = True) -> dict[str, Any]:
     """A large site: 1,000 doors that are zones of 20 partitions, each with a keypad, a siren and a camera; every second
-    door counts only when everybody is away. And `rules` rules, each about a door of its own, 1,000 of them a zone's."""
+    door counts only when everybody is away. And `rules` rules, each about a door of its own, 1,000 of them a zone's.
+    Not `filmed`, nobody keeps footage of an alarm."""
     document = rules_document(max(rules, ZONES))
     document["rules"] = document["rules"][:rules]
     names = range(PARTITIONS)
@@ -94,7 +95,7 @@ def house_document(rules: int = 10_000) -> dict[str, Any]:
             "exit_delay": "0s",
             "abort_window": "0s",
             "sirens": [f"siren-{n}"],
-            "cameras": [f"camera-{n}"],
+            "cameras": [f"camera-{n}"] if filmed else [],
             "policy": "guards",
         }
         for n in names
