@@ -62,6 +62,7 @@ class Orders:
         self._access = access
         self._zones = {zone.id: zone.partition for zone in site.zones}
         self._doors = {door.id: door.partition for door in site.doors}
+        self._pairs = {keypad.partition for keypad in site.keypads if keypad.two_person}
         here, zone, door = self._named, self._of_zone, self._of_door
         self.known: dict[str, Order] = {
             "silence": Order(self._silence, "silence", _never, _nowhere),
@@ -127,6 +128,8 @@ class Orders:
 
     def _disarm(self, turn: Turn, args: Args, by: str) -> Became:
         partition = args.get("partition", "")
+        if partition in self._pairs:  # one code at a relay must not do what takes two at the keypad
+            return Became(False, f"two people disarm {partition}, at its keypad")
         return _became(self._panel.disarm(turn, partition, by=by), f"{partition} disarmed")
 
     def _clear(self, turn: Turn, args: Args, by: str) -> Became:

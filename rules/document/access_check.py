@@ -40,6 +40,7 @@ def access_mistakes(site: Site) -> list[Mistake]:
         found += _door(("doors", n), door, site, partitions, types)
     for n, keypad in enumerate(site.keypads):
         found += _keypad(("keypads", n), keypad, partitions, types)
+    found += _alone(site)
     return found
 
 
@@ -133,6 +134,23 @@ def _keypad(path: Path, keypad: Keypad, partitions: dict[str, Partition], types:
     yield from _device((*path, "device"), keypad.device, _READERS, types)
     yield from known((*path, "partition"), keypad.partition, partitions, "partition")
     yield from _lists(path, [], keypad.cameras, types)
+
+
+def _alone(site: Site) -> Iterator[Mistake]:
+    """Ways for one person to disarm what takes two."""
+    pairs = {keypad.partition for keypad in site.keypads if keypad.two_person}
+    for n, keypad in enumerate(site.keypads):
+        if keypad.partition in pairs and not keypad.two_person:
+            message = f"two people disarm {keypad.partition} at another keypad: say two_person here, too"
+            yield ("keypads", n, "partition"), message
+    for n, door in enumerate(site.doors):
+        if door.badge_disarms and door.partition in pairs:
+            message = f"two people disarm {door.partition} at its keypad, so no badge disarms it"
+            yield ("doors", n, "badge_disarms"), message
+    for n, zone in enumerate(site.zones):
+        if zone.type == "key_switch" and zone.partition in pairs:
+            message = f"two people disarm {zone.partition} at its keypad, so no key disarms it"
+            yield ("zones", n, "type"), message
 
 
 def _lists(path: Path, sirens: list[str], cameras: list[str], types: dict[str, str]) -> Iterator[Mistake]:

@@ -26,6 +26,11 @@ def keypad(**words: Any) -> dict[str, Any]:
     return document(keypads=[{"device": "pad", "partition": "office"} | words])
 
 
+def with_keys(whole: dict[str, Any]) -> dict[str, Any]:
+    whole["devices"] += [sensor("keys", "contact")]
+    return whole | {"zones": [{"id": "key", "device": "keys", "type": "key_switch", "partition": "office"}]}
+
+
 def level(**words: Any) -> dict[str, Any]:
     return document(access_levels=[{"id": "staff", "doors": ["front"]} | words])
 
@@ -109,6 +114,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (keypad(cameras=["pad"]), "keypads.0.cameras.0: 'pad' is no camera of this site"),
     (keypad(panic={"fire": "loud"}), "keypads.0.panic.fire: 'loud' is not one of audible, silent, off"),
     (document(keypads=[{"device": "pad", "partition": "office"}] * 2), "'pad' belongs to keypad pad already"),
+    (
+        document(door={"badge_disarms": True, "partition": "office"})
+        | {"keypads": [{"device": "pad", "partition": "office", "two_person": True}]},
+        "doors.0.badge_disarms: two people disarm office at its keypad, so no badge disarms it",
+    ),
+    (
+        with_keys(keypad(two_person=True)),
+        "zones.0.type: two people disarm office at its keypad, so no key disarms it",
+    ),
 ]
 
 
