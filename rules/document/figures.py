@@ -28,6 +28,11 @@ ENTRY_AND_ABORT = 60 * SECOND  # both together at most
 # After EN 50131, as it is commonly told.
 ENTRY_DELAY_EN = 45 * SECOND  # at most, to unset
 WARNING_EN = 30 * SECOND  # the local alarm is heard this long before anybody outside is told, off the entry route
+# What no document says and a gateway must keep: events in the log by grade 1, 2 and 3, for so many days, and a clock
+# that is at most so far off after a year.
+LOG_EVENTS_EN = (250, 500, 1000)
+LOG_DAYS_EN = 30
+CLOCK_EN = 10 * MINUTE
 
 # Of our own choosing.
 SIREN_FOR = 3 * MINUTE

@@ -343,6 +343,7 @@ def test_advice_has_a_place_and_says_whose_figures_it_follows(rules: Any) -> Non
     done = rules("lint", "site.yaml")
     assert done.code == 1
     assert "site.yaml:9:" in done.out
+    assert "keep 250, 500 or 1000 events by grade and 30 days of them" in done.out
     assert done.out.endswith("none is a claim of compliance with any standard\n")
     first = rules("lint", "site.yaml", "--json").data["advice"][0]
     assert set(first) == {"file", "line", "column", "path", "topic", "after", "says"}

@@ -12,7 +12,7 @@ from agent.cli.rules.files import as_data, read
 from rules.document import load_placed
 from rules.document.site import Site, load_site
 from rules.errors import DocumentError
-from rules.lint import lint
+from rules.lint import BESIDE, lint
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         return EX_FOUND if found else EX_OK
     for each in found:
         print("{file}:{line}:{column}: {says} [{topic}, {after}]".format(**each))
+    print(BESIDE)
     pieces = f"{len(found)} piece{'' if len(found) == 1 else 's'} of advice"
     print(f"{arguments.file}: {pieces}; none is a claim of compliance with any standard")
     return EX_FOUND if found else EX_OK
