@@ -23,6 +23,7 @@ from rules.wire.limits import MAX_EXACT, MAX_INTEGER, MAX_RECORD_BYTES
 from rules.wire.record import body_fields, entry, event, read
 
 _json: Callable[[bytes], Any] = TypeAdapter(Any).validate_json  # the quickest reader of JSON at hand
+_ENVELOPE = frozenset({"id", "kind", "wall", "clock", "gt", "cause", "body"})
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -72,6 +73,8 @@ def _maker(kind: str) -> Callable[[bytes, dict[str, Any]], Event | None] | None:
     allowed = frozenset(product(*types))
 
     def make(data: bytes, whole: dict[str, Any]) -> Event | None:
+        if not whole.keys() <= _ENVELOPE:
+            return None  # what stands in a field nobody knows may still be no JSON as we mean it
         body = whole["body"]
         given = blank | body
         # In the order of `blank`: a field nobody knows, or of another type, is not plain.

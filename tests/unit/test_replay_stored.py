@@ -58,7 +58,8 @@ def test_every_kind(kind: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {}, {"cause": None}, {"cause": 5}, {"cause": "x" * 201}, {"extra": 1}, {"extra": {"a": [1]}}, {"gt": -1},
+        {}, {"cause": None}, {"cause": 5}, {"cause": "x" * 201}, {"extra": 1}, {"extra": {"a": [1]}},
+        {"extra": 2**63}, {"gt": -1},
         {"gt": None},
         {"gt": 2**60}, {"gt": True}, {"gt": 1.0}, {"wall": -1}, {"wall": -(2**60)}, {"wall": "5"}, {"clock": "right"},
         {"clock": 1}, {"id": "5"}, {"id": "A" * 36}, {"id": 5}, {"kind": "novel.kind"}, {"kind": 5}, {"body": []},
