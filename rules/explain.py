@@ -20,7 +20,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from rules import ids
-from rules.actions import Action, Append, Note
+from rules.actions import Action
 from rules.document import nearest
 from rules.document.site import Site
 from rules.engine import Engine
@@ -31,7 +31,7 @@ from rules.scenario.lines import on_the_wall, say
 from rules.scenario.times import spoken
 from rules.timetable import zone as zone_named
 from rules.turn import Why
-from rules.walk import Fact, Recorded, Stepped, Walk, where
+from rules.walk import Fact, Recorded, Stepped, Walk, outcomes, where
 
 Kind = Literal["zone", "partition", "door", "rule"]
 _EARLIER = 5
@@ -164,7 +164,7 @@ class _Watch:
         if isinstance(fact, Entry):
             return
         trace = [*self._due_trace, *self._walk.engine.trace]
-        followed = [made for made in _made([*self._due, *one.actions]) if self._concerns(made)]
+        followed = [made for made in outcomes([*self._due, *one.actions]) if self._concerns(made)]
         lines = [self._spelt_out(why.text) for why in trace if why.subject in self._labels]
         told = isinstance(fact, DeviceEvent) and fact.device in self._devices
         listened = any(line.startswith(("when matched", "when is")) for line in self._asked)
@@ -313,14 +313,6 @@ def _maker(made: Event | Entry) -> str:
 def _roughly(micros: int) -> str:
     """A duration in whole seconds, from one second on."""
     return spoken(micros - micros % 1_000_000 if micros >= 1_000_000 else micros)
-
-
-def _made(actions: Sequence[Action]) -> Iterator[Event | Entry]:
-    for action in actions:
-        if isinstance(action, Note):
-            yield action.event
-        elif isinstance(action, Append):
-            yield action.entry
 
 
 def _devices(site: Site, kind: Kind, name: str) -> Iterator[str]:

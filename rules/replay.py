@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rules import wire
-from rules.actions import Append, Note
 from rules.events import EffectCommanded
 from rules.incidents import Entry
 from rules.scenario.lines import say
 from rules.timetable import zone
-from rules.walk import Fact, Fault, Recorded, Stepped, Walk
+from rules.walk import Fact, Fault, Recorded, Stepped, Walk, outcomes
 
 _PROGRESS = 20_000
 
@@ -94,12 +93,12 @@ class Replay:
         report, wall = self.report, one.fact.wall
         if not self._compared(wall):
             self._made = {
-                wire.encode(fact): fact for fact in _outcomes(one)
+                wire.encode(fact): fact for fact in outcomes(one.actions)
             }  # to be recognised, and not counted
             return
         report.since = wall if report.since is None else report.since
         report.until = wall
-        for fact in _outcomes(one):
+        for fact in outcomes(one.actions):
             self._count(report.after, fact)
             self._made[wire.encode(fact)] = fact
 
@@ -138,11 +137,3 @@ class Replay:
             counts[f"{maker}: incident"] += 1
         elif fact.kind == "incident.evidence" and "text" in fact.body.get("evidence", {}):
             counts[f"{self._makers.get(fact.incident, 'an earlier incident')}: again"] += 1
-
-
-def _outcomes(one: Stepped) -> Iterable[Fact]:
-    for action in one.actions:
-        if isinstance(action, Note):
-            yield action.event
-        elif isinstance(action, Append):
-            yield action.entry

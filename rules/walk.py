@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from traceback import walk_tb
 from typing import NamedTuple
 
-from rules.actions import Action
+from rules.actions import Action, Append, Note
 from rules.document.site import Site
 from rules.engine import Engine
 from rules.events import (
@@ -57,6 +57,15 @@ class Stepped(NamedTuple):
 
     fact: Fact
     actions: list[Action]
+
+
+def outcomes(actions: Iterable[Action]) -> Iterator[Fact]:
+    """What of these stands in the log: the facts noted and the entries appended."""
+    for action in actions:
+        if isinstance(action, Note):
+            yield action.event
+        elif isinstance(action, Append):
+            yield action.entry
 
 
 class Recorded(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rules.document.access import Door, Keypad, Person
 from rules.document.places import Path
-from rules.document.tells import Mistake, known
+from rules.document.tells import Mistake, known, twice
 
 if TYPE_CHECKING:
     from rules.document.panel import Partition
@@ -48,16 +48,9 @@ def access_mistakes(site: Site) -> list[Mistake]:
 
 
 def _twice(site: Site) -> Iterator[Mistake]:
-    for collection, words in (
-        ("people", [person.id for person in site.people]),
-        ("access_levels", [level.id for level in site.access_levels]),
-        ("doors", [door.id for door in site.doors]),
-    ):
-        seen: set[str] = set()
-        for n, word in enumerate(words):
-            if word in seen:
-                yield (collection, n, "id"), f"{word!r} is used by two {collection}"
-            seen.add(word)
+    yield from twice("people", (person.id for person in site.people))
+    yield from twice("access_levels", (level.id for level in site.access_levels))
+    yield from twice("doors", (door.id for door in site.doors))
     taken: dict[str, str] = {}
     for n, door in enumerate(site.doors):
         for word in ("lock", "contact", "reader", "reader_out"):

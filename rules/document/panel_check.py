@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rules.document.panel import Partition, Zone
 from rules.document.places import Path
-from rules.document.tells import Mistake, known
+from rules.document.tells import Mistake, known, twice
 
 if TYPE_CHECKING:
     from rules.document.site import Site
@@ -39,12 +39,10 @@ def panel_mistakes(site: Site) -> list[Mistake]:
 
 
 def _twice(site: Site) -> Iterator[Mistake]:
-    partitions = [partition.id for partition in site.partitions]
+    partitions = {partition.id for partition in site.partitions}
     zones = [zone.id for zone in site.zones]
-    for collection, words in (("partitions", partitions), ("zones", zones)):
-        for n, word in enumerate(words):
-            if word in words[:n]:
-                yield (collection, n, "id"), f"{word!r} is used by two {collection}"
+    yield from twice("partitions", (partition.id for partition in site.partitions))
+    yield from twice("zones", zones)
     for n, word in enumerate(zones):
         if word in partitions:
             yield ("zones", n, "id"), f"{word!r} is the name of a partition as well; a command could mean either"

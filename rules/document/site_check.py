@@ -11,7 +11,7 @@ from rules.document.panel_check import panel_mistakes
 from rules.document.rule_check import check_rule
 from rules.document.schedule_check import schedule_mistakes
 from rules.document.site_words import Words
-from rules.document.tells import Mistake
+from rules.document.tells import Mistake, twice
 
 if TYPE_CHECKING:
     from rules.document.site import Site
@@ -31,16 +31,8 @@ def mistakes(site: Site) -> list[Mistake]:
 
 def _twice(site: Site) -> Iterator[Mistake]:
     """Names and whole topics that two things claim."""
-    names: tuple[tuple[str, list[str]], ...] = (
-        ("devices", [device.id for device in site.devices]),
-        ("rules", [rule.id for rule in site.rules]),
-    )
-    for collection, words in names:
-        seen: set[str] = set()
-        for n, word in enumerate(words):
-            if word in seen:
-                yield (collection, n, "id"), f"{word!r} is used by two {collection}"
-            seen.add(word)
+    yield from twice("devices", (device.id for device in site.devices))
+    yield from twice("rules", (rule.id for rule in site.rules))
     topics: set[str] = set()
     for n, device in enumerate(site.devices):
         if device.mqtt is not None and device.mqtt.field is None and device.type != "keypad":

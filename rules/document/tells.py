@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from rules.document import nearest
 from rules.document.places import Path
@@ -41,6 +41,15 @@ STATES = {
         ("motion", "glass", "smoke", "heat", "co", "water", "button", "siren", "output", "lock", "camera"), _ON_OFF
     ),
 }
+
+
+def twice(collection: str, words: Iterable[str]) -> Iterator[Mistake]:
+    """Ids of a list that two of its things claim."""
+    seen: set[str] = set()
+    for n, word in enumerate(words):
+        if word in seen:
+            yield (collection, n, "id"), f"{word!r} is used by two {collection}"
+        seen.add(word)
 
 
 def known(path: Path, word: str, words: Collection[str], what: str) -> Iterator[Mistake]:

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK
-from agent.cli.rules.files import as_data, read
+from agent.cli.rules.files import as_data
+from agent.config.text import read_text
 from rules.document.site import Site, load_site
 from rules.errors import DocumentError
 
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = []
     for name in arguments.files:
         try:
-            site = load_site(read(Path(name), "site document"), name)
+            site = load_site(read_text(Path(name), "site document"), name)
         except DocumentError as error:
             wrong += 1
             found += as_data(error)

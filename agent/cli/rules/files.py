@@ -15,18 +15,6 @@ from rules.errors import DocumentError
 from rules.walk import Version
 
 
-def read(path: Path, what: str) -> str:
-    """The text of a file. ConfigError names what is wrong with it."""
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{what} {path} does not exist") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{what} {path} is not UTF-8 text") from None
-    except OSError as error:
-        raise ConfigError(f"{what} {path} cannot be read: {error.strerror}") from None
-
-
 def as_data(error: DocumentError) -> list[dict[str, object]]:
     """The mistakes of a document, for a program."""
     return [

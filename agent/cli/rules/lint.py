@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK
-from agent.cli.rules.files import as_data, read
+from agent.cli.rules.files import as_data
+from agent.config.text import read_text
 from rules.document import load_placed
 from rules.document.site import Site, load_site
 from rules.errors import DocumentError
@@ -17,7 +18,7 @@ from rules.lint import BESIDE, lint
 
 def run(arguments: argparse.Namespace) -> int:
     """Advice with its place. A document with mistakes gets those instead: advice on it could be about nothing."""
-    text = read(Path(arguments.file), "site document")
+    text = read_text(Path(arguments.file), "site document")
     try:
         load_site(text, arguments.file)
         site, places = load_placed(text, arguments.file, Site)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK, EX_USAGE
-from agent.cli.rules.files import read
+from agent.config.text import read_text
 from agent.errors import ConfigError
 from rules.document import nearest
 from rules.schema import breaking, registry
@@ -53,12 +53,12 @@ def _compare(old: dict[str, str], new: dict[str, str], as_json: bool) -> int:
 def _register(path: Path) -> dict[str, str]:
     """A register as kept in `rules/schemas/`, or as `rules schema --json` prints it."""
     if path.is_dir():
-        found = {file.stem: read(file, "schema") for file in sorted(path.glob("*.json"))}
+        found = {file.stem: read_text(file, "schema") for file in sorted(path.glob("*.json"))}
         if not found:
             raise ConfigError(f"there are no schemas (KIND.json) in {path}")
     else:
         try:
-            found = {str(kind): json.dumps(schema) for kind, schema in json.loads(read(path, "register")).items()}
+            found = {str(kind): json.dumps(schema) for kind, schema in json.loads(read_text(path, "register")).items()}
         except (ValueError, AttributeError):
             raise ConfigError(f"{path} is no register of schemas") from None
     for kind, text in found.items():

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli import EX_FOUND, EX_OK
-from agent.cli.rules.files import colour, read
+from agent.cli.rules.files import colour
+from agent.config.text import read_text
 from agent.errors import ConfigError
 from agent.fault import where
 from rules.errors import DocumentError
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _one(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     sites = Path(arguments.sites) if arguments.sites else None
     try:
-        loaded = load_scenario(read(path, "scenario"), str(path), lambda name: _site(name, path, sites))
+        loaded = load_scenario(read_text(path, "scenario"), str(path), lambda name: _site(name, path, sites))
     except DocumentError as error:
         if not arguments.json:
             print(_marked(str(error)))
@@ -80,7 +81,7 @@ def _site(name: str, scenario: Path, sites: Path | None) -> tuple[str, str]:
     for folder in folders:
         for path in (folder / name, folder / f"{name}.yaml"):
             if path.is_file() and not path.samefile(scenario):
-                return read(path, "site document"), str(path)
+                return read_text(path, "site document"), str(path)
     raise LookupError(f"there is no site document {name} or {name}.yaml in {_SITES}/ there or above, or beside it")
 
 
