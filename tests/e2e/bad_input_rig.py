@@ -14,6 +14,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -270,18 +271,29 @@ def _disks(gateway: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def filled(directory: Path) -> Iterator[None]:
-    """Not a byte is left on this file system."""
-    ballast = directory / "ballast"
+    """Not a byte is left on this file system, and none that is given back stays free: an agent that opens its store
+    anew empties the write-ahead log, and would have the room of its old pages."""
+    greedy = directory / "greedy"
+    over = threading.Event()
+
+    def fill() -> None:
+        with greedy.open("wb", buffering=0) as file:
+            while not over.wait(0.002):
+                for piece in (65_536, 512):
+                    with contextlib.suppress(OSError):
+                        while not over.is_set():
+                            file.write(b"\0" * piece)
+
+    filling = threading.Thread(target=fill, name="greedy")
+    filling.start()
     try:
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"\0" * 65_536)
-        with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as file:
-            while True:
-                file.write(b"\0" * 512)
+        while os.statvfs(directory).f_bavail:
+            time.sleep(0.01)
         yield
     finally:
-        ballast.unlink()
+        over.set()
+        filling.join()
+        greedy.unlink()
 
 
 @contextlib.asynccontextmanager
