@@ -7,6 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from agent.config.media import MediaConfig
+from agent.config.outlets import OutletConfig
+from agent.config.store import StoreConfig
 from rules.document import Secret, Strict
 from rules.document.rule import Name
 
@@ -45,38 +48,13 @@ class BrokerConfig(Strict):
     tls: BrokerTls | None = None
 
 
-class MediaConfig(Strict):
-    """The media worker: which user ids may connect to its socket (default: the agent's own), and how much pre-roll
-    stays in memory."""
-
-    uids: list[int] | None = None
-    ring_seconds: Annotated[int, Field(ge=5, le=120)] = 25
-
-
-class OutletConfig(Strict):
-    """A relay that follows the log: by `url` with the identity in `identity`, or on this box by `socket`."""
-
-    name: Name
-    url: Annotated[str | None, Field(pattern=r"^https://[^/@\s]+$")] = None
-    identity: Path | None = None
-    socket: Path | None = None
-    keeps_copy: bool = True
-
-    @model_validator(mode="after")
-    def _one_way(self) -> OutletConfig:
-        if (self.url is None) == (self.socket is None):
-            raise ValueError(f"outlet {self.name}: give either url (with identity) or socket")
-        if (self.url is None) != (self.identity is None):
-            raise ValueError(f"outlet {self.name}: url and identity go together")
-        return self
-
-
 class AgentConfig(Strict):
     """The whole file."""
 
     gateway: GatewayConfig
     paths: PathsConfig
     broker: BrokerConfig | None = None
+    store: StoreConfig = StoreConfig()
     media: MediaConfig = MediaConfig()
     outlets: list[OutletConfig] = []
 

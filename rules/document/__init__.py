@@ -19,7 +19,7 @@ from rules.units import DAY, SECOND
 __all__ = ["Duration", "Name", "Places", "Secret", "Strict", "duration", "load", "load_placed", "nearest"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.ASCII)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _YEAR = 366 * DAY
 
@@ -31,12 +31,13 @@ class Strict(BaseModel):
 
 
 def duration(value: object) -> int:
-    """Microseconds from text such as `10s`, `1m30s`, `2h`, `500ms`, at most a year. ValueError says what is allowed."""
+    """Microseconds from text such as `10s`, `1m30s`, `2h`, `30d`, `500ms`, at most a year. ValueError says what is
+    allowed."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or not value:
-        raise ValueError(f"{str(value)[:40]!r} is not a duration; write for example 10s, 1m30s, 2h or 500ms")
-    hours, minutes, seconds, milliseconds = (int(part or 0) for part in match.groups())
-    total = ((hours * 60 + minutes) * 60 + seconds) * SECOND + milliseconds * 1000
+        raise ValueError(f"{str(value)[:40]!r} is not a duration; write for example 10s, 1m30s, 2h or 30d")
+    days, hours, minutes, seconds, milliseconds = (int(part or 0) for part in match.groups())
+    total = (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * SECOND + milliseconds * 1000
     if total > _YEAR:
         raise ValueError(f"{value!r} is longer than a year")
     return total

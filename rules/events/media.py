@@ -98,3 +98,81 @@ class MediaRefused(Event):
     subject: str
     camera: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPictures(Event):
+    """A strip of a clip's key pictures (image/jpeg, side by side, oldest first), kept as blob `sha256`: it is outside
+    before the clip is. `taken` are their wall times (µs)."""
+
+    kind: ClassVar[str] = "key.pictures"
+    lane: ClassVar[Lane | None] = "P2"
+    clip: str
+    incident: str
+    camera: str
+    sha256: str
+    bytes: int
+    taken: list[int]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaEvicted(Event):
+    """Footage of an incident left the gateway's disk as the retention says; `held_by` are the outlets that hold a
+    copy."""
+
+    kind: ClassVar[str] = "media.evicted"
+    lane: ClassVar[Lane | None] = "P2"
+    incident: str
+    blobs: int
+    bytes: int
+    reason: Literal["age", "space"]
+    held_by: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaHeld(Event):
+    """A person put the footage of an incident on hold: it is never deleted until released."""
+
+    kind: ClassVar[str] = "media.held"
+    incident: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaReleased(Event):
+    """A hold was ended: the footage of the incident follows the retention again."""
+
+    kind: ClassVar[str] = "media.released"
+    incident: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageLow(Event):
+    """Room for about `days` more days of video, at the rate of the last days; `free` bytes may still be used."""
+
+    kind: ClassVar[str] = "storage.low"
+    days: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageFull(Event):
+    """Only footage that must not be deleted is left (`waiting` bytes no relay has yet, `held` bytes on hold): new clips
+    are refused, stills and everything else go on."""
+
+    kind: ClassVar[str] = "storage.full"
+    waiting: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageAmple(Event):
+    """There is room for footage again."""
+
+    kind: ClassVar[str] = "storage.ample"
+    days: int | None
+    free: int

@@ -79,9 +79,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     "a device without its dash": (
         "  - id: cam",
         "  id: cam",
-        [
-            "7:3: this is not YAML: the list of line 3 goes on here, and its items begin with a dash and a space"
-        ],
+        ["7:3: this is not YAML: the list of line 3 goes on here, and its items begin with a dash and a space"],
     ),
     "a blank without quotes": (
         'title: "{{ device.name }} opened"',
@@ -215,7 +213,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     "a duration without unit": (
         "within: 30s",
         "within: 30",
-        ["18:69: rules.0.if.1.not.recent.within: '30' is not a duration; write for example 10s, 1m30s, 2h or 500ms"],
+        ["18:69: rules.0.if.1.not.recent.within: '30' is not a duration; write for example 10s, 1m30s, 2h or 30d"],
     ),
     "a duration of years": (
         "within: 30s",

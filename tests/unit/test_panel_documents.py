@@ -69,7 +69,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "12:97: partitions.0.exit_delay: 'sty' is not one of away, stay, night, custom; did you mean stay?",
     ]),
     "a delay without unit": ("{away: 60s, stay: 0s}", "60", [
-        "12:97: partitions.0.exit_delay: '60' is not a duration; write for example 10s, 1m30s, 2h or 500ms",
+        "12:97: partitions.0.exit_delay: '60' is not a duration; write for example 10s, 1m30s, 2h or 30d",
     ]),
     "a delay of a day": ("{away: 60s, stay: 0s}", "24h", [
         "12:97: partitions.0.exit_delay: '24h' is longer than an hour, too long to leave a building unguarded",

@@ -326,7 +326,7 @@ USES: dict[str, tuple[str, str]] = {
     ),
     "a duration that is none": (
         "use: gate-left-open\n    with: {contact: door, for: 5}",
-        "'5' is not a duration; write for example 10s, 1m30s, 2h or 500ms",
+        "'5' is not a duration; write for example 10s, 1m30s, 2h or 30d",
     ),
     "a severity that is none": (
         "use: after-hours-door\n    with: {door: door, schedule: night, severity: hihg}",

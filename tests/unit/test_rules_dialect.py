@@ -58,7 +58,7 @@ def test_durations(text: str, microseconds: int) -> None:
         "-1s",
         "10S",
         "1s1m",
-        "1d",
+        "1w",
         "١s",
         "10s ",
         None,
@@ -70,5 +70,5 @@ def test_durations(text: str, microseconds: int) -> None:
     ],
 )
 def test_no_durations(value: object) -> None:
-    with pytest.raises(ValueError, match="is not a duration; write for example 10s, 1m30s, 2h or 500ms"):
+    with pytest.raises(ValueError, match="is not a duration; write for example 10s, 1m30s, 2h or 30d"):
         duration(value)
