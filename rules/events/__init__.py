@@ -81,6 +81,7 @@ from rules.events.effects import (
 from rules.events.media import (
     ClipOpened,
     ClipSealed,
+    EvidenceOutside,
     FootageGap,
     KeyPictures,
     MediaEvicted,
@@ -323,6 +324,7 @@ EVENTS: dict[str, type[Event]] = {
         StorageLow,
         StorageFull,
         StorageAmple,
+        EvidenceOutside,
     )
 }
 
@@ -400,6 +402,7 @@ __all__ = [
     "EngineFailed",
     "EpochBegan",
     "Event",
+    "EvidenceOutside",
     "ExitFailed",
     "ExitRequested",
     "FootageGap",

@@ -176,3 +176,15 @@ class StorageAmple(Event):
     kind: ClassVar[str] = "storage.ample"
     days: int | None
     free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceOutside(Event):
+    """An outlet that keeps a copy holds this much of an incident, `after` µs from its opening: its record, a still, its
+    key pictures, the time before the alarm, or all of it."""
+
+    kind: ClassVar[str] = "evidence.outside"
+    outlet: str
+    incident: str
+    what: Literal["record", "still", "pictures", "pre_roll", "clip"]
+    after: int

@@ -286,6 +286,7 @@ EVENT_BODIES: list[tuple[str, dict[str, Any]]] = [
     ("storage.low", {"days": 3, "free": 67108864}),
     ("storage.full", {"waiting": 67108864, "held": 0}),
     ("storage.ample", {"days": 3, "free": 67108864}),
+    ("evidence.outside", {"outlet": "cloud", "incident": "iiiiiiii-0001", "what": "still", "after": 1400000}),
 ]
 
 ENTRY_BODIES: list[tuple[str, dict[str, Any]]] = [
