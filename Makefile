@@ -53,7 +53,7 @@ test: $(DEV)
 
 long: $(DEV)
 	@echo "==> long: EFFORT=long, $(TESTS)"
-	@EFFORT=long $(BIN)/python -m pytest $(TESTS) $(ARGS)
+	@EFFORT=long $(BIN)/python -m pytest $(TESTS) $(ARGS); status=$$?; $(BIN)/python -m tests.chaos.report; exit $$status
 	@$(MAKE) --no-print-directory mutation
 
 mutation: $(MUTATION)/.installed
@@ -65,6 +65,12 @@ bench: $(DEV) $(PEERS)/.installed
 	@python=$(PEERS)/bin/python; $$python -c 'import pydantic, yaml' 2>/dev/null || python=$(BIN)/python; \
 		$$python -m tests.bench.kernel --json bench-kernel.json
 	@EFFORT=$(EFFORT) $(BIN)/python -m pytest -s $(BENCH) $(ARGS)
+	@echo "==> bench: durable ingest beside the plain pipeline, contact to siren, backlog and alarm to the relay"
+	@mkdir -p reports
+	@$(BIN)/python -m tests.bench.ingest --json reports/ingest.json
+	@$(BIN)/python -m tests.bench.ingest.siren --json reports/siren.json
+	@$(BIN)/python -m tests.bench.drain --json reports/drain.json
+	@$(BIN)/python -m tests.bench.mqtt_receive
 	@echo "==> bench: the night, twenty times (15 minutes); Ctrl-C ends it"
 	@$(BIN)/nightporter demo --exit --repeat 20 --report bench.json && echo "the measured timeline is in bench.json"
 

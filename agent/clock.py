@@ -1,13 +1,15 @@
-"""Gateway time: persisted, never backwards, advanced by the boot-time clock; kept beside wall time."""
+"""Gateway time: persisted, never backwards, advanced by the boot-time clock; kept beside a wall time that is dated from
+the floor when the clock on the wall cannot be right."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
+from agent.floor import WRITTEN, Floor
 from rules import ids
 from rules.events import Clock as Confidence
 
@@ -52,20 +54,40 @@ def synced() -> bool:
     return 0 <= state < 5
 
 
+# A smaller correction (µs) is ordinary discipline of the clock.
+STEP = 2_000_000
+# Boot-time µs after which a clock that was set counts as steady.
+SETTLED = 600_000_000
+# More time off (µs) than this is not believed at once: it may be a clock that was set wrong meanwhile.
+_LONG_OFF = 86_400_000_000
+
+
 @dataclass(slots=True)
 class Clock:
-    """Gateway time from `base` (µs, the last one known) and the boot-time clock at which it was known."""
+    """Gateway time from `base` (µs, the last one known) and the boot-time clock at which it was known; and the wall
+    time that facts bear. `floor`: the wall time that has certainly passed. `offset`: wall time minus the boot-time
+    clock when somebody last looked. `steady_at`: the boot-time clock from which on ages are believed."""
 
     base: int
     boot_at_base: int
     confidence: Confidence = "unsynced"
+    floor: Floor = field(default_factory=lambda: Floor(WRITTEN, 0, boot_now()))
+    offset: int | None = None
+    steady_at: int = 0
 
     @classmethod
-    def start(cls, *, last_gt: int, off_time: int | None, at: int | None = None) -> Clock:
+    def start(cls, *, last_gt: int, off_time: int | None, at: int | None = None, floor: Floor | None = None) -> Clock:
         """Go on from the persisted time, plus the time off where it is known; `at` is the boot-time clock (µs) at which
         both were found out (default: now)."""
         known_at = boot_now() if at is None else at
-        return cls(last_gt + (off_time or 0), known_at, "synced" if synced() else "unsynced")
+        return cls(
+            last_gt + (off_time or 0),
+            known_at,
+            "synced" if synced() else "unsynced",
+            floor or Floor(WRITTEN, 0, known_at),
+            wall_now() - boot_now(),
+            known_at + SETTLED if (off_time or 0) > _LONG_OFF else 0,
+        )
 
     def gt(self) -> int:
         """Gateway time now, µs."""
@@ -79,8 +101,42 @@ class Clock:
         """Gateway time at a reading of the boot-time clock."""
         return boot - self.boot_at_base + self.base
 
+    @property
+    def doubted(self) -> bool:
+        """Whether the wall clock shows a time that cannot be."""
+        return self.floor.doubts(wall_now(), boot_now())
+
+    @property
+    def unsure_since(self) -> int | None:
+        """When nothing keeps the wall clock right: the wall time (µs) that has certainly passed, by which certificates
+        are judged then; None when the clock is to be trusted."""
+        wall, boot = wall_now(), boot_now()
+        stepped = self.offset is not None and abs(wall - boot - self.offset) >= STEP
+        if self.confidence == "synced" and not stepped and not self.floor.doubts(wall, boot):
+            return None
+        return self.floor.certain_at(boot)
+
+    def dated(self) -> tuple[int, Confidence]:
+        """The wall time (µs) a fact of now bears, and how far it can be trusted: the wall clock's, or the floor when
+        that cannot be. Just after a step nothing is known of it, whatever the kernel still says."""
+        wall, boot = wall_now(), boot_now()
+        if self.floor.doubts(wall, boot):
+            return self.floor.at(boot), "unsynced"
+        if self.offset is not None and abs(wall - boot - self.offset) >= STEP:
+            return wall, "unsynced"
+        return wall, self.confidence
+
     def header(self) -> Header:
         """Identity and times of a fact received now."""
-        wall = wall_now()
+        wall, confidence = self.dated()
         identity = ids.time_ordered(wall=wall, random=os.urandom(10))
-        return {"id": identity, "gt": self.gt(), "wall": wall, "clock": self.confidence}
+        return {"id": identity, "gt": self.gt(), "wall": wall, "clock": confidence}
+
+
+def trusted_age(clock: Clock, since: int) -> int:
+    """How old (µs) something of gateway time `since` is, for whoever deletes by age: 0 while nobody can be sure, which
+    is while the wall clock is doubted or was just set, and after a long time off. No jump of a clock ever makes
+    everything old at once."""
+    if clock.doubted or boot_now() < clock.steady_at:
+        return 0
+    return max(0, clock.gt() - since)

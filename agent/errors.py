@@ -19,10 +19,18 @@ class StoreError(AgentError):
     """The log could not be read or written just now."""
 
 
+class StoreFull(StoreError):
+    """There is no room left on the log's file system."""
+
+
 class StoreDamaged(AgentError):
     """The store is not what it should be; it is never replaced silently."""
 
     permanent = True
+
+
+class StoreBroken(StoreDamaged):
+    """The store's file is damaged, and what is left of it can be rescued (see store/README.md)."""
 
 
 class DeviceError(AgentError):

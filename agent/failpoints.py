@@ -11,6 +11,17 @@ NAMES = (
     "store.before_commit",
     "store.after_commit_before_ack",
     "store.after_ack",
+    "outlet.after_reply_before_cursor",
+    "media.after_reply_before_mark",
+    "clip.after_write_before_name",
+    "clip.after_name_before_row",
+    "migrate.in_step",
+    "migrate.after_step",
+    "rescue.before_exchange",
+    "rescue.in_exchange",
+    "backup.mid",
+    "evict.after_mark",
+    "evict.after_unlink",
 )
 
 _armed, _, _count = os.environ.get("NIGHTPORTER_FAILPOINT", "").partition(":")

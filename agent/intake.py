@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rules.actions import Action
 from rules.events import Event
@@ -15,19 +15,30 @@ if TYPE_CHECKING:
     import aiosqlite
 
     Also = Callable[[aiosqlite.Connection], Awaitable[None]]
+    WriteAll = Callable[[aiosqlite.Connection, list[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Something that must become durable with a fact, and the one who writes all such things of a transaction at once:
+    each statement of its own would be a trip to the database's thread and back."""
+
+    write: WriteAll
+    item: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """A fact on its way. `data` is its maker's exact bytes when it was made elsewhere; `repeatable` facts may be told
     again after they are in the log, with the same id, and are then only acknowledged; `also` writes what must become
-    durable together with it; `acknowledge` is called once, after the commit (or when the core must let go of it
-    before); `decided` resolves with the actions once they are durable."""
+    durable together with it, `together` the same for many facts at once; `acknowledge` is called once, after the
+    commit (or when the core must let go of it before); `decided` resolves with the actions once they are durable."""
 
     fact: Event | Entry
     data: bytes | None = None
     repeatable: bool = False
     also: Also | None = None
+    together: Together | None = None
     acknowledge: Callable[[], None] | None = None
     decided: asyncio.Future[list[Action]] | None = field(default=None, repr=False)
 

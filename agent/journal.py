@@ -8,10 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import structlog
+
 from agent.errors import StoreError
+from agent.fault import path_to
 from agent.intake import Input
 from agent.store.log import Row
 from rules.actions import Action
+
+log = structlog.get_logger()
 
 MAX_ROWS = 50_000
 # Brokers stop delivering at about a thousand unacknowledged messages; half of that keeps the core from going deaf.
@@ -25,6 +30,7 @@ class Decided:
     item: Input | None
     rows: list[Row]
     actions: list[Action] = field(default_factory=list)
+    readings: int = 0  # how many its row packs
     acked: bool = False
 
     @property
@@ -34,10 +40,15 @@ class Decided:
 
     def acknowledge(self) -> None:
         """Let the sender go, once."""
-        if self.waits_for_ack:
-            assert self.item is not None and self.item.acknowledge is not None  # noqa: PT018 - just asked
-            self.item.acknowledge()
+        if not self.waits_for_ack:
+            self.acked = True
+            return
         self.acked = True
+        assert self.item is not None and self.item.acknowledge is not None  # noqa: PT018 - just asked
+        try:
+            self.item.acknowledge()
+        except Exception as error:  # noqa: BLE001 - a fault in one sender's acknowledgement is not the others' loss
+            log.error("acknowledge.failed", error=path_to(error))
 
     def settle(self) -> None:
         """It is durable: acknowledge, and answer whoever waits."""
@@ -83,7 +94,7 @@ class Journal:
             if decided.waits_for_ack:
                 self._unacked.append(decided)
         if len(self._unacked) > MAX_UNACKED:
-            self._mark()
+            self.mark()
         while len(self._unacked) > MAX_UNACKED:
             oldest = self._unacked.popleft()
             if oldest.waits_for_ack:
@@ -118,7 +129,7 @@ class Journal:
             self._ids.discard(oldest.item.fact.id)
         return oldest
 
-    def _mark(self) -> None:
+    def mark(self) -> None:
         """Leave a trace outside the store: if this process dies now, the next one knows that facts may be missing."""
         with suppress(OSError):  # if it fails, only the unclean stop tells
             self._marker.touch()
@@ -128,9 +139,10 @@ class Journal:
         """Whether a former run ended while acknowledged messages were only in memory."""
         return self._marker.exists()
 
-    def clear_marker(self) -> None:
-        """Everything that was promised is on disk."""
-        self.unmark()
+    def clear_marker(self, *, keep: bool = False) -> None:
+        """Everything that was promised is on disk. `keep`: something else is not, so the trace stays."""
+        if not keep:
+            self.unmark()
         self.acked_before_durable = self.given_up = 0
 
     def unmark(self) -> None:

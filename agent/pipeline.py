@@ -10,23 +10,27 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import aiosqlite
 import structlog
 
+from agent import backlog
 from agent.clock import Clock, boot_now
-from agent.effects.footage import answers, promise
-from agent.errors import StoreDamaged, StoreError
+from agent.commit import State, commit
+from agent.disks import told_released
+from agent.errors import StoreDamaged, StoreError, StoreFull
 from agent.failpoints import reach
+from agent.fault import path_to, where
 from agent.intake import Input, Intake
 from agent.journal import Decided, Journal
 from agent.keeper import Keeper, Undecided
+from agent.outlets.succession import untold
 from agent.readings import Readings
-from agent.rows import consequences, named_blobs, row
-from agent.store import meta, promises, snapshots
+from agent.rows import consequences, row, undecided
+from agent.store import floors, meta
+from agent.store.ballast import Ballast
 from agent.store.log import Row
 from agent.store.opening import Store
+from agent.store.rescuer import Rescuer
 from rules.actions import Action, Pulse, SaveClip, SetLevel, TakeStill
-from rules.errors import RulesError
 from rules.events import EngineFailed, Event, LogGap, Reading, StoreFailed, StoreRestored, TimePassed
 from rules.incidents import Entry
 
@@ -64,6 +68,8 @@ class Pipeline:
         effects: Effects,
         journal: Journal,
         site_sha256: str,
+        ballast: Ballast,
+        rescuer: Rescuer | None = None,
     ) -> None:
         self._intake = intake
         self._keeper = keeper
@@ -74,6 +80,11 @@ class Pipeline:
         self._site_sha256 = site_sha256
         self._readings = Readings()
         self._since_snapshot = SNAPSHOT_EVERY  # the first commit of a run writes one
+        self._ballast = ballast
+        self._rescuer = rescuer
+        self._rescued = 0
+        self._unwritten = 0  # readings
+        self._closing = False
         self._failing: str | None = None
         self._retry_at = 0
         self._retry_pause = _RETRY_FIRST
@@ -99,14 +110,18 @@ class Pipeline:
         """After the last turn: decide what is still queued, write a snapshot, and mark the stop as clean."""
         while len(self._intake):
             await self._turn(await self._intake.take(GROUP))
+        if self._rescuer is not None:
+            await self._rescuer.settled()
         self._since_snapshot = SNAPSHOT_EVERY
         self._retry_at = 0
+        self._closing = True
         await self._turn([])
         if self._failing is not None:
             log.error("store.left_behind", reason=self._failing, only_in_memory=len(self._journal))
             return
         now = self._clock.header()
         facts = {"clean": "1", "gt": str(now["gt"]), "wall": str(now["wall"]), "clock": now["clock"]}
+        facts |= floors.written(self._clock)
         try:
             async with self._store.database.transaction() as transaction:
                 await meta.write(transaction, facts)
@@ -150,6 +165,8 @@ class Pipeline:
         due = self._readings.due
         if self._snapshot_due or self._failing is not None or (due is not None and due <= self._clock.gt()):
             self._write_readings(group)
+        if self._unwritten and (self._closing or not self._ballast.short):
+            self._tell_unwritten(group)
         if group or self._snapshot_due or self._failing is not None:
             reach("pipeline.after_outputs_before_commit")
             await self._keep(group)
@@ -207,7 +224,7 @@ class Pipeline:
                 self._since_snapshot += 1
                 group.append(Decided(item=item, rows=rows, actions=actions))
                 return
-        group.append(Decided(item=item, rows=_put_aside(item)))
+        group.append(Decided(item=item, rows=undecided(item.fact, data=item.data)))
 
     def _failed(self, fact: Event | Entry, failure: Undecided, group: list[Decided]) -> None:
         """The program has a fault here: it is told, an incident is opened, and everything else goes on. What was not
@@ -223,8 +240,10 @@ class Pipeline:
     def _write_readings(self, group: list[Decided]) -> None:
         """What was heard before anything else stands before it: the log's order is the engine's order."""
         packed = self._readings.pack()
-        if packed is not None:
-            group.append(Decided(item=None, rows=[row(packed, is_input=True)]))
+        if packed is not None and self._ballast.short:
+            self._leave_out(len(packed.kinds))
+        elif packed is not None:
+            group.append(Decided(item=None, rows=[row(packed, is_input=True)], readings=len(packed.kinds)))
             self._since_snapshot += 1 + len(packed.kinds) // 10  # they too are replayed, if quickly
 
     def _act_locally(self, actions: list[Action]) -> None:
@@ -247,49 +266,88 @@ class Pipeline:
             if self._clock.gt() >= self._retry_at:
                 await self._recover()
             return
-        try:
-            await self._commit(group)
-        except (StoreError, StoreDamaged) as error:
-            self._fail(str(error), group)
+        broken = self._store.database.broken
+        if self._rescuer is not None and broken is not None:  # somebody's reading met it
+            self._fail(broken, group)
             return
-        self._act(group)
+        if await self._written(group):
+            self._act(group)
 
-    async def _commit(self, group: list[Decided], *, whole: bool = True) -> None:
-        """One transaction. `whole`: nothing that was decided is left outside it, so a snapshot belongs here."""
-        store = self._store
-        due = whole and self._snapshot_due
-        async with store.database.transaction() as transaction:
-            await store.log.append(transaction, [row for decided in group for row in decided.rows])
-            for decided in group:
-                await self._note_promises(transaction, decided)
-                if decided.item is None:
-                    continue
-                if decided.item.also is not None:
-                    await decided.item.also(transaction)
-                blobs = named_blobs(decided.item.fact)
-                if blobs:
-                    await store.blobs.add(transaction, blobs, pos=decided.item.fact.gt or 0)
-            if due:
-                data = self._keeper.snapshot()
-                wall = self._clock.header()["wall"]
-                await snapshots.save(transaction, data=data, site_sha256=self._site_sha256, wall=wall)
-            reach("store.before_commit")
-        store.log.committed()
-        if due:
+    async def _written(self, group: list[Decided]) -> bool:
+        """Commit. Where there is no room the ballast is given up, then the readings; only then the log has failed."""
+        while True:
+            try:
+                await self._commit(group)
+            except StoreFull as error:
+                if not self._make_room(group):
+                    self._fail(str(error), group)
+                    return False
+            except (StoreError, StoreDamaged) as error:
+                self._fail(str(error), group)
+                return False
+            except Exception as error:  # noqa: BLE001 - what was decided must not be lost by a fault in writing it
+                log.error("commit.crashed", error=path_to(error))
+                self._fail(where(error), group)
+                return False
+            else:
+                return True
+
+    async def _commit(self, group: list[Decided]) -> None:
+        """One transaction; nothing that was decided is left outside it, so a snapshot belongs here."""
+        state = self._state() if self._snapshot_due else None
+        await commit(self._store, group, clock=self._clock, state=state)
+        if state is not None:
             self._since_snapshot = 0
-        reach("store.after_commit_before_ack")
-        for decided in group:
-            decided.settle()
-        reach("store.after_ack")
 
-    async def _note_promises(self, transaction: aiosqlite.Connection, decided: Decided) -> None:
-        asked = [
-            promise(action, self._clock) for action in decided.actions if isinstance(action, SaveClip | TakeStill)
-        ]
-        fact = decided.item.fact if decided.item is not None else None
-        answered = answers(fact) if isinstance(fact, Event) else None
-        if asked or answered is not None:
-            await promises.change(transaction, add=asked, drop=[answered] if answered is not None else [])
+    def _state(self) -> State | None:
+        try:
+            return State(data=self._keeper.snapshot(), site_sha256=self._site_sha256)
+        except Exception as error:  # noqa: BLE001 - a restart then replays more; the log can be written all the same
+            log.error("snapshot.failed", error=path_to(error))
+            self._since_snapshot = 0
+            return None
+
+    def _make_room(self, group: list[Decided]) -> bool:
+        """Give up the next thing that can be; whether there was any, and so whether it is worth trying again."""
+        if self._ballast.release():
+            self._decide(told_released(self._ballast, self._clock), group)
+            return True
+        self._ballast.short = True
+        readings = [decided for decided in group if decided.readings]
+        for decided in readings:
+            self._leave_out(decided.readings)
+            group.remove(decided)
+        return bool(readings and group)
+
+    def _leave_out(self, count: int) -> None:
+        """Readings that were acknowledged are not written: they are counted, and told once there is room."""
+        self._journal.mark()
+        self._unwritten += count
+
+    def _tell_unwritten(self, group: list[Decided]) -> None:
+        count, self._unwritten = self._unwritten, 0
+        self._since_snapshot = SNAPSHOT_EVERY  # a replay could not make what follows from the missing ones
+        why = "there was no room to write readings"
+        gap = LogGap(**self._clock.header(), count=count, reason=why)
+        log.warning("readings.unwritten", count=count)
+        self._decide(Input(fact=gap, acknowledge=self._told_unwritten), group)
+
+    def _rescue_first(self) -> None:
+        """A damaged file is not written to: it is rescued, beside the decisions. StoreError until that is done."""
+        broken = self._store.database.broken
+        if self._rescuer is not None and broken is not None:
+            self._rescuer.begin(broken)
+            raise StoreError(broken)
+
+    async def _told_of_rescue(self) -> list[Input]:
+        if self._rescuer is None or self._rescuer.done == self._rescued:
+            return []
+        self._rescued = self._rescuer.done
+        return await untold(self._store.database, self._clock)
+
+    def _told_unwritten(self) -> None:
+        if self._failing is None and not self._unwritten:
+            self._journal.unmark()
 
     def _fail(self, reason: str, group: list[Decided]) -> None:
         """The log cannot be written: say so, keep what was decided in memory, and go on."""
@@ -310,54 +368,33 @@ class Pipeline:
 
     async def _recover(self) -> None:
         """Open the file anew (one whose fsync failed is not trusted), write the journal in order, say how it was."""
+        told: list[Decided] = []
         try:
-            await self._store.database.reopen()
-            await self._store.log.load()
-            journalled = len(self._journal)
-            while held := self._journal.first(GROUP):
-                await self._leave_out_written(held)
-                await self._commit(held, whole=False)
-                self._journal.written(len(held))
+            self._rescue_first()
+            written = await backlog.write(self._store, self._journal, clock=self._clock)
             acked, given_up = self._journal.acked_before_durable, self._journal.given_up
-            facts: list[Event | Entry] = [
-                StoreRestored(**self._clock.header(), journalled=journalled, acked_before_durable=acked)
-            ]
+            restored = StoreRestored(**self._clock.header(), journalled=written.journalled, acked_before_durable=acked)
+            self._decide(Input(fact=restored), told)
             if given_up:
                 why = "the log could not be written for so long that the oldest facts in memory were given up"
-                facts.append(LogGap(**self._clock.header(), count=given_up, reason=why))
+                self._decide(Input(fact=LogGap(**self._clock.header(), count=given_up, reason=why)), told)
+            for item in [*written.spoilt, *await self._told_of_rescue()]:
+                self._decide(item, told)
+            if given_up or written.lost or self._rescued:
                 self._since_snapshot = SNAPSHOT_EVERY  # a replay could not make what follows from the missing ones
-            told: list[Decided] = []
-            for fact in facts:
-                self._decide(Input(fact=fact), told)
             await self._commit(told)
         except (StoreError, StoreDamaged) as error:
+            self._journal.extend(told)
             self._failing = str(error)
             self._retry_pause = min(self._retry_pause * 2, _RETRY_LONGEST)
+            if isinstance(error, StoreFull) and self._ballast.release():  # the disks' watch tells it
+                self._retry_pause = _RETRY_FIRST
             self._retry_at = self._clock.gt() + self._retry_pause
             return
-        log.info("store.restored", journalled=journalled, acked_before_durable=acked, given_up=given_up)
+        log.info("store.restored", journalled=written.journalled, acked_before_durable=acked, given_up=given_up)
         self._failing = None
-        self._journal.clear_marker()
-
-    async def _leave_out_written(self, held: list[Decided]) -> None:
-        """A commit whose fsync failed may be in the file all the same: its rows are not written twice."""
-        seen = await self._store.log.known([row.id for decided in held for row in decided.rows])
-        for decided in held:
-            fresh = []
-            for each in decided.rows:
-                if each.id not in seen:
-                    seen.add(each.id)
-                    fresh.append(each)
-            self._journal.replace_rows(decided, fresh)
+        self._journal.clear_marker(keep=bool(self._unwritten))
 
 
 def _rows(actions: list[Action]) -> list[Row]:
     return list(consequences(actions))
-
-
-def _put_aside(item: Input) -> list[Row]:
-    """The row of a fact that was not decided: kept, and no input of a replay."""
-    try:
-        return [row(item.fact, data=item.data, is_input=False)]
-    except RulesError:  # it cannot even be written down; that it was there is told
-        return []

@@ -17,6 +17,7 @@ from agent.sdnotify import notify
 from agent.store import sites, snapshots
 from agent.store.opening import Store
 from agent.store.sites import SiteVersion
+from agent.store.witness import keep_site
 from rules import wire
 from rules.document.site import Site
 from rules.engine import Engine
@@ -61,11 +62,13 @@ async def site_in_force(store: Store, data: Path) -> tuple[SiteVersion, Site]:
             current = SiteVersion(number, sites.digest(text), text, str(waiting["who"]), str(waiting["why"]))
             async with store.database.transaction() as transaction:
                 await sites.add(transaction, current, wall=wall_now())
+        keep_site(store.database.path, current)
         staged.unlink()
         return current, site
     if current is None:
         log.warning("site.missing", next="import one: nightporter site import site.yaml")
         return SiteVersion(0, sites.digest(_EMPTY), _EMPTY, "", ""), parse_site(_EMPTY, "site")
+    keep_site(store.database.path, current)
     return current, parse_site(current.text, f"site document, version {current.version}")
 
 
@@ -83,7 +86,7 @@ async def restore(store: Store, *, site: Site, site_sha256: str, gateway: str) -
     after it, under the document that was in force then; only then does the new document take over. Without a snapshot
     that can be used, after an upgrade for example, all that the log has is replayed."""
     engine, start, under = await _begin(store, site=site, site_sha256=site_sha256, gateway=gateway)
-    await store.log.verify(start)
+    await store.log.verify(start, alive=_alive)
     replay = Replay(engine=engine, site=site, under=under, gateway=gateway)
     replayed = 0
     boot: Boot | None = None
@@ -98,12 +101,17 @@ async def restore(store: Store, *, site: Site, site_sha256: str, gateway: str) -
                 replay.step(fact)
         replayed += 1
         if replayed % _STILL_ALIVE == 0:
-            notify("EXTEND_TIMEOUT_USEC=60000000")
+            _alive()
     if boot is not None:
         replay.step(boot)
     if replay.under != site_sha256:
         replay.change(site=site, sha256=site_sha256)
     return Restored(replay.engine, replayed, replay.left_out)
+
+
+def _alive() -> None:
+    """The start goes on: systemd is to wait another minute."""
+    notify("EXTEND_TIMEOUT_USEC=60000000")
 
 
 async def _change_document(store: Store, replay: Replay, sha256: str) -> None:
@@ -134,6 +142,18 @@ async def _begin(store: Store, *, site: Site, site_sha256: str, gateway: str) ->
             log.warning("snapshot.unusable", pos=snapshot.pos, reason=str(error))
         else:
             return engine, snapshot.pos, then_sha256
+    if await snapshots.beginning_gone(store.database):
+        async for snapshot in snapshots.older(store.database):
+            try:
+                engine = Engine.restore(
+                    snapshot.data, site=site, site_sha256=site_sha256, origin=gateway, older=True
+                )
+            except SnapshotError as error:
+                log.warning("snapshot.unusable", pos=snapshot.pos, reason=str(error))
+            else:
+                log.warning("snapshot.of_an_older_engine", pos=snapshot.pos)
+                return engine, snapshot.pos, site_sha256
+        log.error("snapshot.none", reason="the log's beginning is gone, and no older state can be read")
     return Engine(site=site, site_sha256=site_sha256, origin=gateway), 0, site_sha256
 
 

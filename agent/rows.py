@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.store.blobs import Blob
+from agent.store import evidence, footage
 from agent.store.log import Row
 from rules import wire
 from rules.actions import Action, Append, Note
-from rules.events import Event, SegmentAdded, StillTaken
+from rules.errors import RulesError
+from rules.events import Event
 from rules.incidents import Entry
 
 
@@ -26,6 +27,14 @@ def row(fact: Event | Entry, *, data: bytes | None = None, is_input: bool) -> Ro
     )
 
 
+def undecided(fact: Event | Entry, *, data: bytes | None) -> list[Row]:
+    """The row of a fact that was not decided: kept, and no input of a replay."""
+    try:
+        return [row(fact, data=data, is_input=False)]
+    except RulesError:  # it cannot even be written down; that it was there is told
+        return []
+
+
 def consequences(actions: list[Action]) -> Iterator[Row]:
     """The rows that decisions leave in the log; a replay makes them anew, so they are no inputs."""
     for action in actions:
@@ -35,13 +44,18 @@ def consequences(actions: list[Action]) -> Iterator[Row]:
             yield row(action.event, is_input=False)
 
 
-def named_blobs(fact: Event | Entry) -> list[Blob]:
-    """The blobs a manifest names."""
-    if isinstance(fact, SegmentAdded):
-        return [
-            Blob(fact.init, fact.init_bytes, "init", None),
-            Blob(fact.sha256, fact.bytes, "segment", None),
-        ]
-    if isinstance(fact, StillTaken):
-        return [Blob(fact.sha256, fact.bytes, "still", fact.incident)]
-    return []
+def shown(fact: Event | Entry | None, actions: list[Action]) -> list[Event | Entry]:
+    """Those of a decided fact and its consequences that say something of incidents and their recordings."""
+    found: list[Event | Entry] = [fact] if fact is not None and fact.kind in evidence.KINDS else []
+    found += [one.entry for one in actions if isinstance(one, Append) and one.entry.kind in evidence.KINDS]
+    return found
+
+
+def kept(fact: Event | Entry | None, actions: list[Action]) -> list[Event | Entry]:
+    """Those of a decided fact and its consequences that say what footage there is, whose it is, and who holds it."""
+    found: list[Event | Entry] = [fact] if fact is not None and footage.about_footage(fact) else []
+    for one in actions:
+        made = one.entry if isinstance(one, Append) else one.event if isinstance(one, Note) else None
+        if made is not None and footage.about_footage(made):
+            found.append(made)
+    return found

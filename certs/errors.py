@@ -49,3 +49,11 @@ class WrongChain(CertsError):
 
 class WrongPurpose(CertsError):
     """A server's certificate where a client's is needed, or the reverse."""
+
+
+class UntrustedSeal(CertsError):
+    """A file that was carried here and whose signature is not believed; the text says why."""
+
+
+class EnvelopeError(CertsError):
+    """A file or key of an encrypted stream that cannot be used; the text says why."""

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from certs.chain import purposes, signed
 from certs.errors import CertificateExpired, CertificateNotYetValid, KeystoreError, WrongChain, WrongPurpose
 from certs.keystore import Material
 from certs.parts import shown
@@ -37,10 +37,10 @@ def check_own(material: Material, *, role: Role, now: datetime | None = None) ->
         _check_time(certificate, what=_what(certificate, leaf, material), moment=moment)
     below = leaf
     for above in rest:
-        if not _signed(below, above):
+        if not signed(below, above):
             raise WrongChain(f"{material.chain}: a certificate is not signed by the one after it; install again")
         below = above
-    anchors = [root for root in roots if _signed(below, root)]
+    anchors = [root for root in roots if signed(below, root)]
     if not anchors:
         raise WrongChain(
             f"{material.chain} does not lead to the root in {material.trust}: certificate and trust come from "
@@ -48,7 +48,7 @@ def check_own(material: Material, *, role: Role, now: datetime | None = None) ->
         )
     for anchor in anchors[:1]:
         _check_time(anchor, what=f"the root in {material.trust}", moment=moment)
-    if _PURPOSES[role] not in _purposes(leaf):
+    if _PURPOSES[role] not in purposes(leaf):
         needed = "gateway (TLS client)" if role == "client" else "relay (TLS server)"
         raise WrongPurpose(
             f"{material.cert} was not issued for a {needed}; issue one with: nightporter certs issue "
@@ -72,21 +72,6 @@ def _check_time(certificate: x509.Certificate, *, what: str, moment: datetime) -
             f"{what} is valid from {shown(certificate.not_valid_before_utc)} and now is {shown(moment)}; this "
             "machine's clock is probably wrong"
         )
-
-
-def _signed(below: x509.Certificate, above: x509.Certificate) -> bool:
-    try:
-        below.verify_directly_issued_by(above)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
-
-
-def _purposes(certificate: x509.Certificate) -> x509.ExtendedKeyUsage | tuple[()]:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return ()
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:

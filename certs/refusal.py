@@ -46,6 +46,8 @@ _BY_REASON: dict[str, tuple[str, str]] = {
     "UNEXPECTED_EOF_WHILE_READING": ("closed", "the other end closed the connection in the middle of the handshake"),
 }
 
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -98,3 +100,19 @@ def reporting_class(report: Callable[[Refusal], None]) -> type[ssl.SSLObject]:
                 raise
 
     return Reporting
+
+
+def expiry_class(since: float) -> type[ssl.SSLObject]:
+    """An SSLObject for `context.sslobject_class` which refuses a peer's certificate that had expired at `since`
+    (seconds since the epoch); for a context that looks at no times by itself."""
+
+    class Unexpired(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            ends = (self.getpeercert() or {}).get("notAfter")
+            if not isinstance(ends, str) or ssl.cert_time_to_seconds(ends) <= since:
+                error = ssl.SSLCertVerificationError("certificate has expired")
+                error.verify_code, error.verify_message = _EXPIRED, "certificate has expired"
+                raise error
+
+    return Unexpired

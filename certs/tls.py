@@ -15,23 +15,30 @@ from typing import TYPE_CHECKING
 from certs import keystore
 from certs.errors import KeystoreError
 from certs.keystore import Material
-from certs.refusal import Refusal, reporting_class
-from certs.rehearsal import accepted
+from certs.refusal import Refusal, expiry_class, reporting_class
+from certs.rehearsal import NO_CHECK_TIME, accepted, shown
 
 if TYPE_CHECKING:
     from certs.judgement import Role
 
 
-def client_context(directory: Path, *, now: datetime | None = None) -> ssl.SSLContext:
+def client_context(
+    directory: Path, *, now: datetime | None = None, unsure_since: datetime | None = None
+) -> ssl.SSLContext:
     """What a gateway dials with. The relay's host name or address is checked against its certificate by the caller's
-    `server_hostname`.
+    `server_hostname`. `unsure_since`: nothing keeps this machine's clock right; it is certainly later than this. Then a
+    certificate counts that had not expired by that moment: the relay, whose clock is right, judges ours, and a gateway
+    with a dead clock battery still reaches the one who can tell it so.
 
     Raises CertificateExpired, CertificateNotYetValid, WrongChain, WrongPurpose, KeystoreError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = True
     context.hostname_checks_common_name = False
-    _equip(context, keystore.current(directory), role="client", now=now)
+    _equip(context, keystore.current(directory), role="client", now=now, unsure_since=unsure_since)
+    if unsure_since is not None:
+        context.verify_flags |= NO_CHECK_TIME
+        context.sslobject_class = expiry_class(unsure_since.timestamp())
     return context
 
 
@@ -52,8 +59,16 @@ def server_context(
     return context
 
 
-def _equip(context: ssl.SSLContext, material: Material, *, role: Role, now: datetime | None) -> None:
-    _judge(material, role=role, now=now)
+def _equip(
+    context: ssl.SSLContext,
+    material: Material,
+    *,
+    role: Role,
+    now: datetime | None,
+    unsure_since: datetime | None = None,
+) -> None:
+    if unsure_since is None or not _certainly(material, unsure_since):
+        _judge(material, role=role, now=now or unsure_since)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.maximum_version = ssl.TLSVersion.TLSv1_3
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -74,3 +89,10 @@ def _judge(material: Material, *, role: Role, now: datetime | None) -> None:
     from certs.judgement import check_own
 
     check_own(material, role=role, now=now)
+
+
+def _certainly(material: Material, since: datetime) -> bool:
+    """Whether nothing is wrong with our certificate but perhaps the time, and it had not expired at `since`."""
+    certificate = shown(material) or {}
+    ends = certificate.get("notAfter")
+    return isinstance(ends, str) and ssl.cert_time_to_seconds(ends) > since.timestamp()

@@ -14,6 +14,10 @@ from pathlib import Path
 
 from hwlab.errors import LabError
 
+_SAVING = {
+    True: ("autosave_on_changes true", "autosave_interval 1"),
+    False: ("autosave_on_changes false", "autosave_interval 5"),
+}
 _ROUNDS = 101  # Mosquitto's own figure; these passwords are random
 
 
@@ -35,7 +39,7 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def mosquitto(*, directory: Path, host: str, port: int, users: Mapping[str, str]) -> Path:
+def mosquitto(*, directory: Path, host: str, port: int, users: Mapping[str, str], save_each: bool = True) -> Path:
     """Configuration and password file for Mosquitto 2; the path of the configuration."""
     passwords, store = directory / "passwords", directory / "store"
     store.mkdir(mode=0o700, exist_ok=True)
@@ -52,8 +56,7 @@ def mosquitto(*, directory: Path, host: str, port: int, users: Mapping[str, str]
         "max_queued_messages 100000",
         "persistence true",
         f"persistence_location {store}/",
-        "autosave_on_changes true",
-        "autosave_interval 1",
+        *_SAVING[save_each],
         "log_dest stderr",
         "log_type error",
         "log_type warning",

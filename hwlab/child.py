@@ -23,9 +23,7 @@ class Child:
     """`start` runs it, `stop` asks and then insists, `kill` is kill -9. With `pipes`, stdin and stdout are ours. `nice`
     (0 to 19) is its standing against its neighbours where processors are short."""
 
-    def __init__(
-        self, *, name: str, argv: Sequence[str], log_file: Path, pipes: bool = False, nice: int = 0
-    ) -> None:
+    def __init__(self, *, name: str, argv: Sequence[str], log_file: Path, pipes: bool = False, nice: int = 0) -> None:
         self.name = name
         self.log_file = log_file
         self._argv = list(argv)

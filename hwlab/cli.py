@@ -20,7 +20,9 @@ import yaml
 from hwlab import check, scenario
 from hwlab.building import Building
 from hwlab.control import ask, serve
+from hwlab.drill import run as drill
 from hwlab.errors import DocumentError, LabError, MissingProgram
+from hwlab.faults import PROFILES, FaultProxy
 
 OK, FOUND, USAGE, TRY_AGAIN, CONFIGURATION = 0, 1, 2, 75, 78
 
@@ -29,6 +31,8 @@ _EXAMPLES = """examples:
   nightporter lab scenario break_in --dir ./lab
   nightporter lab scenario ./my.yaml --dir ./lab
   nightporter lab check --gateway GATEWAY-ID --journal lab/journal.jsonl --agent agent.db --relay relay.db
+  nightporter lab faults --profile satellite --listen 9443 --to relay.example:8443
+  nightporter lab drill --config /etc/nightporter/agent.yaml      an acceptance run, on a copy
 
 exit status: 0 fine, 1 something was found, 2 wrong usage, 75 try again, 78 a document or setting is wrong
 """
@@ -38,7 +42,7 @@ def main(argv: list[str]) -> int:
     """Run one command; its exit status."""
     arguments = _parser().parse_args(argv)
     _configure_logs(verbose=arguments.verbose)
-    commands = {"up": _up, "scenario": _scenario, "check": _check}
+    commands = {"up": _up, "scenario": _scenario, "check": _check, "drill": _drill, "faults": _faults}
     try:
         return asyncio.run(commands[arguments.command](arguments))
     except (DocumentError, MissingProgram) as error:
@@ -59,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--verbose", action="store_true", help="show what the parts log, on standard error")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="up|scenario|check")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="up|scenario|check|drill|faults")
     up = commands.add_parser("up", help="start the building and stay until Ctrl-C")
     up.add_argument("--dir", type=Path, help="its folder; without it a temporary one, removed at the end")
     up.add_argument("--broker", choices=("auto", "mosquitto", "nats"), default="auto", help="which broker to run")
@@ -72,6 +76,19 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--journal", type=Path, help="the lab's journal.jsonl")
     verify.add_argument("--agent", type=Path, help="the agent's SQLite store")
     verify.add_argument("--relay", type=Path, help="the relay's SQLite store")
+    verify.add_argument("--json", action="store_true", help="for programs")
+    rehearse = commands.add_parser(
+        "drill",
+        help="kill, cut off and fill up a copy of a gateway, and check that nothing is lost",
+        description="Copies agent.yaml and the site document into a folder of its own, with a broker, sensors, relays "
+        "and a duty desk of the lab, runs the real commands there, and kills, cuts off and fills up what a building "
+        "may meet. The gateway in use, its log, its broker and its relays are not touched.",
+    )
+    drill.arguments_of(rehearse)
+    spoilt = commands.add_parser("faults", help="a line that misbehaves: a port of this machine that leads elsewhere")
+    spoilt.add_argument("--profile", choices=sorted(PROFILES), default="online", help="how the line is")
+    spoilt.add_argument("--listen", type=int, default=0, metavar="PORT", help="its port on 127.0.0.1; 0: any")
+    spoilt.add_argument("--to", required=True, metavar="HOST:PORT", help="what it leads to")
     return parser
 
 
@@ -188,8 +205,28 @@ async def _check(arguments: argparse.Namespace) -> int:
         agent=arguments.agent,
         relay=arguments.relay,
     )
-    _print(str(report))
+    _print(json.dumps(report.as_json()) if arguments.json else str(report))
     return OK if report.ok else FOUND
+
+
+async def _faults(arguments: argparse.Namespace) -> int:
+    host, _, port = arguments.to.rpartition(":")
+    if not host or not port.isdigit():
+        sys.stderr.write(f"nightporter lab faults: --to {arguments.to} is not HOST:PORT\n")
+        return USAGE
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    line = FaultProxy(to=(host.strip("[]"), int(port)), profile=PROFILES[arguments.profile], port=arguments.listen)
+    async with line:
+        _print(f"{line.host}:{line.port} leads to {arguments.to}, line: {arguments.profile}; Ctrl-C ends it")
+        await ended.wait()
+    _print(f"{line.connections} connections, {line.up} bytes up, {line.down} bytes down, {line.resets} resets")
+    return OK
+
+
+async def _drill(arguments: argparse.Namespace) -> int:
+    return await drill.run(arguments)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,18 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from relay import listeners, sdnotify
+from relay import listeners, restored, sdnotify
 from relay.api import blobs as blobs_api
 from relay.api import channel as channel_api
 from relay.api import health, peers
 from relay.api import ingest as ingest_api
+from relay.api import records as records_api
 from relay.api.channel import Channel
 from relay.api.gate import REFUSALS, Gate
 from relay.blobs.directory import BlobDirectory
 from relay.blobs.uploads import Uploads
+from relay.bundles.intake import BundleIntake
+from relay.bundles.mailbox import BundleMailbox
 from relay.changes import Changes
 from relay.clock import Clock, SystemClock
 from relay.config import Config, Secrets, SocketGateways, TcpGateways
@@ -40,7 +43,8 @@ from relay.metrics import Metrics
 from relay.notify import webhook
 from relay.notify.pipeline import Notifier
 from relay.presence import Presence
-from relay.store.database import Database
+from relay.store.database import FAILURES, Database
+from relay.turns import AT_ONCE, AT_ONCE_ON_POSTGRESQL, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +105,7 @@ class Relay:
             metrics=self.metrics,
             clock=self._clock,
         )
+        self.bundles = self._bundles()
         self.context = RelayContext(
             config=config,
             db=self.db,
@@ -150,6 +155,7 @@ class Relay:
                         group.create_task(self.presence.run(), name="presence"),
                         group.create_task(keeper.run(), name="housekeeping"),
                         group.create_task(self._watchdog(), name="watchdog"),
+                        *([group.create_task(self.bundles.run(), name="bundles")] if self.bundles else []),
                     ]
                     for server in servers:
                         await server.serving.wait()
@@ -179,8 +185,26 @@ class Relay:
         try:
             self._config.data.mkdir(parents=True, exist_ok=True, mode=0o750)
             self.blobs.prepare()
+            if self.bundles is not None:
+                self.bundles.prepare()
         except OSError as error:
             raise ConfigError(f"{error.filename}: the folder cannot be made: {error.strerror}") from None
+
+    def _bundles(self) -> BundleMailbox | None:
+        """For a relay that gateways reach from outside: one on the box has its gateway beside it."""
+        over_tls = [each for each in self._config.listeners.gateways if isinstance(each, TcpGateways)]
+        if not over_tls or self._config.blobs.read_only:
+            return None
+        intake = BundleIntake(
+            relay=self._config.relay.id,
+            identity=over_tls[0].identity,
+            keys=self._config.data,
+            db=self.db,
+            ingest=self.ingest,
+            blobs=self.blobs,
+            clock=self._clock,
+        )
+        return BundleMailbox(data=self._config.data, intake=intake)
 
     def _notifier(self, senders: dict[str, webhook.WebhookSender]) -> Notifier:
         return Notifier(
@@ -197,6 +221,7 @@ class Relay:
             chance=random.Random(),  # noqa: S311 - spreads retries, keeps no secret
             alone=self.db.is_sqlite,
             on_site=self._config.on_site,
+            restored=restored.read(self.db.path),
         )
 
     def _listen(self, sockets: list[socket.socket]) -> tuple[list[listeners.Server], list[Address]]:
@@ -233,9 +258,17 @@ class Relay:
             changes=self.changes,
             clock=self._clock,
             gate=gate,
+            restored=restored.read(self.db.path),
         )
         routes = [
-            *ingest_api.routes(ingest=self.ingest, presence=self.presence, metrics=self.metrics),
+            *records_api.routes(db=self.db),
+            *ingest_api.routes(
+                ingest=self.ingest,
+                presence=self.presence,
+                metrics=self.metrics,
+                clock=self._clock,
+                turns=Turns(at_once=AT_ONCE if self.db.is_sqlite else AT_ONCE_ON_POSTGRESQL),
+            ),
             *blobs_api.routes(
                 directory=self.blobs,
                 uploads=self.uploads,
@@ -251,7 +284,10 @@ class Relay:
             """What the store refused although the gate, which looks every few seconds, had let it in."""
             return gate.refuse(error)
 
-        handlers: dict[Any, Any] = dict.fromkeys(REFUSALS, refused)
+        async def failed(_: Request, error: Exception) -> Response:
+            return gate.not_now(error)
+
+        handlers: dict[Any, Any] = dict.fromkeys(REFUSALS, refused) | dict.fromkeys(FAILURES, failed)
         return gate.guard(Starlette(routes=routes, exception_handlers=handlers))
 
     def _people_app(self) -> ASGIApp:

@@ -25,6 +25,10 @@ class StoreDamaged(StoreError):
     permanent = True
 
 
+class BackupError(RelayError):
+    """A backup cannot be made or put back; nothing was changed."""
+
+
 class Refused(RelayError):
     """Somebody asked for what cannot be done now; the text says why."""
 

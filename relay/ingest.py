@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relay.changes import Changes
 from relay.clock import Clock
 from relay.facts import Line, read_line
+from relay.failpoints import reach
 from relay.incidents import Incidents
 from relay.peer import Peer
-from relay.store import conditions, entries, gateways, integrity, lanes, media
+from relay.store import conditions, entries, gateways, holds, integrity, lanes, media, outside
 from relay.store.database import Database
 from relay.store.gateways import Gateway
 from relay.store.lanes import Lane
@@ -102,6 +103,8 @@ class Ingest:
             if isinstance(lane, Conflict):
                 return lane
             answer = await self._place(connection, gateway, lane, header, lines, done, now=now)
+            reach("ingest.before_commit")
+        reach("ingest.after_commit_before_reply")
         self._tell(gateway, done)
         return answer
 
@@ -243,9 +246,9 @@ class Ingest:
         now: int,
     ) -> list[wire.Quarantined]:
         """Decide what each new line is, keep it, and apply what is news."""
-        named = [line.record.id for line in new if line.record is not None]
+        named = [line.fact for line in new if line.fact is not None]
         # An entry's fact is known by the entry, wherever it came from; any other by its record.
-        recorded = [line.record.id for line in new if line.record is not None and line.entry is None]
+        recorded = [line.fact for line in new if line.fact is not None and line.entry is None]
         known = await lanes.facts(connection, gateway.id, recorded)
         incident_owners: dict[str, entries.Owner] = {}
         clip_owners: dict[str, str] = {}
@@ -257,8 +260,8 @@ class Ingest:
         for line in new:
             if line.state != "applied" and line.state != "unknown":
                 continue
-            assert line.record is not None
-            before = known.get(line.record.id)
+            assert line.fact is not None
+            before = known.get(line.fact)
             if before is not None:
                 line.state = "known" if before == line.data else "conflict"
                 if line.state == "conflict":
@@ -267,9 +270,9 @@ class Ingest:
                         gateway,
                         done,
                         what="fact",
-                        subject=line.record.id,
+                        subject=line.fact,
                         offered=line.data,
-                        detail=f"{line.record.kind} came again with other bytes",
+                        detail=f"{line.kind} came again with other bytes",
                         now=now,
                     )
                 continue
@@ -277,7 +280,7 @@ class Ingest:
             if strange:
                 line.state, line.reason = "quarantined", strange
                 continue
-            known[line.record.id] = line.data
+            known[line.fact] = line.data
         await lanes.add(connection, [_row(lane.id, line, now=now) for line in new if line.gap is None])
         await lanes.add_gaps(connection, [_gap_row(lane, line, now=now) for line in new if line.gap])
         applied = [line for line in new if line.state == "applied"]
@@ -293,6 +296,8 @@ class Ingest:
         elif name == "P1" and applied:
             happened = [line.event for line in applied if line.event]
             done.states = await conditions.apply(connection, gateway.id, happened)
+            done.incidents |= await outside.apply(connection, gateway.id, happened)
+            done.incidents |= await holds.apply(connection, gateway.id, happened)
         quarantined = [line for line in new if line.state == "quarantined"]
         for line in quarantined:
             log.warning("ingest.quarantined", gateway=gateway.id, lane=name, seq=line.seq, reason=line.reason)
@@ -360,30 +365,13 @@ def _strange(
     return None
 
 
-def _row(lane: int, line: Line, *, now: int) -> dict[str, Any]:
-    record = line.record
-    return {
-        "lane": lane,
-        "seq": line.seq,
-        "fact": record.id if record else None,
-        "kind": record.kind if record else "",
-        "wall": record.wall if record else 0,
-        "received": now,
-        "state": line.state,
-        "reason": line.reason or None,
-        "data": line.data,
-    }
+def _row(lane: int, line: Line, *, now: int) -> tuple[Any, ...]:
+    """As `lanes.RECORD` says."""
+    return (lane, line.seq, line.fact, line.kind, line.wall, now, line.state, line.reason or None, line.data)
 
 
-def _gap_row(lane: Lane, line: Line, *, now: int) -> dict[str, Any]:
+def _gap_row(lane: Lane, line: Line, *, now: int) -> tuple[Any, ...]:
+    """As `lanes.GAP` says."""
     gap = line.gap
     assert gap is not None
-    since = max(gap.since, lane.seq + 1)
-    return {
-        "lane": lane.id,
-        "since": since,
-        "to": gap.to,
-        "count": min(gap.count, 2**53),
-        "reason": gap.reason[:500],
-        "received": now,
-    }
+    return (lane.id, max(gap.since, lane.seq + 1), gap.to, min(gap.count, 2**53), gap.reason[:500], now)

@@ -7,6 +7,7 @@ into the ASGI scope; nothing that is said over the connection can change it.
 from __future__ import annotations
 
 import asyncio
+import asyncio.sslproto
 import os
 import socket
 import ssl
@@ -29,7 +30,12 @@ GRACE_SECONDS = 3
 # How long an idle peer may take to answer our TLS farewell when we stop: a half-open one never does.
 FAREWELL_SECONDS = 0.3
 HEAD_SECONDS = 20  # for the head of a request
-MOST_CONNECTIONS = 1_000
+MOST_CONNECTIONS = 1_000  # of people; one more is told to come again
+# Of gateways, each of which has four: alarms, records, media, channel. A fleet that comes back comes at once.
+MOST_GATEWAY_CONNECTIONS = 8_000
+# What asyncio sets aside for reading on each TLS connection, whether anything comes or not: 256 KiB by itself, which
+# for a thousand gateways is a gigabyte. Four TLS records are enough.
+TLS_BUFFER = 65_536
 
 
 class CannotListen(RelayError):
@@ -124,6 +130,7 @@ def _protocols(identify: Identify) -> tuple[type[asyncio.Protocol], type[asyncio
 
 def server(*, app: ASGIApp, tls: ssl.SSLContext | None = None, identify: Identify | None = None) -> Server:
     """A server for one listener, to be given its socket by `serve`."""
+    asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER
     http, ws = _protocols(identify) if identify else (PatientHttp, WebSocketsSansIOProtocol)
     config = uvicorn.Config(
         app,
@@ -142,7 +149,7 @@ def server(*, app: ASGIApp, tls: ssl.SSLContext | None = None, identify: Identif
         ws_ping_timeout=20.0,
         timeout_keep_alive=75 if identify else 15,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=MOST_GATEWAY_CONNECTIONS if identify else MOST_CONNECTIONS,
         ssl_context_factory=(lambda config, default: tls) if tls is not None else None,
     )
     return Server(config)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from relay import restored
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.store import sight
@@ -51,8 +52,10 @@ async def collect(config: Config) -> dict[str, Any]:
             opened = await _count(connection, incident, sight.shown(on_site=config.on_site) & going_on)
     finally:
         await db.close()
+    last = restored.read(db.path)
     return {
         "relay": config.relay.id,
+        "restored": last.sentence if last else None,
         "gateways": gateways,
         "incidents_open": opened,
         "notifications": {"waiting": waiting, "failed": failed},
@@ -72,6 +75,8 @@ def worrying(found: dict[str, Any]) -> bool:
 def shown(found: dict[str, Any]) -> str:
     """The same for a person."""
     lines = [f"relay {found['relay']}: {found['incidents_open']} incidents open"]
+    if found["restored"]:
+        lines.append(f"  {found['restored']}")
     for one in found["gateways"]:
         lanes = ", ".join(f"{name} {seq}" for name, seq in one["lanes"].items()) or "nothing sent yet"
         state = "locked" if one["status"] == "locked" else "silent" if one["silent"] else "heard"

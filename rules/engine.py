@@ -21,7 +21,20 @@ from rules.calendar.calendar import Calendar
 from rules.casebook import Casebook
 from rules.commands import Commands
 from rules.document.site import Site
-from rules.events import Boot, ClockStepped, CommandReceived, DeviceEvent, EngineFailed, Event, TimePassed
+from rules.events import (
+    Boot,
+    ClockDoubted,
+    ClockStepped,
+    ClockTrusted,
+    CommandReceived,
+    DeviceEvent,
+    EngineFailed,
+    Event,
+    StorageAmple,
+    StorageFull,
+    StoreRecovered,
+    TimePassed,
+)
 from rules.incidents import Entry
 from rules.inputs import said
 from rules.machine import Machine, overriding
@@ -33,7 +46,10 @@ from rules.timers import Timers
 from rules.turn import Turn, Why
 from rules.units import MINUTE
 
-_INPUTS = (DeviceEvent, CommandReceived, TimePassed, Boot, ClockStepped, EngineFailed)
+_INPUTS = (
+    DeviceEvent, CommandReceived, TimePassed, Boot, ClockStepped, ClockDoubted, ClockTrusted, EngineFailed,
+    StorageFull, StorageAmple, StoreRecovered,
+)  # fmt: skip
 _FAILURES_TOGETHER = 5 * MINUTE
 
 
@@ -69,9 +85,10 @@ class Engine:
         self.lapsing: str | None = None  # the timer being decided: which one it was, should that fail
 
     @classmethod
-    def restore(cls, data: bytes, *, site: Site, site_sha256: str, origin: str) -> Engine:
-        """An engine that goes on where the snapshot was taken. A changed site keeps what still has a device."""
-        state, made_under = parse(data)
+    def restore(cls, data: bytes, *, site: Site, site_sha256: str, origin: str, older: bool = False) -> Engine:
+        """An engine that goes on where the snapshot was taken. A changed site keeps what still has a device. `older`:
+        a snapshot of an older engine will do, where nothing better is left."""
+        state, made_under = parse(data, older=older)
         if made_under != site_sha256:
             state.fit(site)
         return cls(site=site, site_sha256=site_sha256, origin=origin, state=state)
@@ -129,6 +146,12 @@ class Engine:
                 machine.boot(turn, fact)
         elif isinstance(fact, EngineFailed):
             self._failed(turn, fact)
+        elif isinstance(fact, StorageFull):
+            self._storage_full(turn, fact)
+        elif isinstance(fact, StorageAmple):
+            self._storage_ample(turn)
+        elif isinstance(fact, StoreRecovered):
+            self._recovered(turn, fact)
         for tick in self._tick:
             tick(turn, fact)
         self._tell_rules(turn)
@@ -160,6 +183,44 @@ class Engine:
             site_name=site.name,
             trigger=fact.id,
         )
+
+    def _recovered(self, turn: Turn, fact: StoreRecovered) -> None:
+        """A disk that loses pages loses more of them: somebody must look at it."""
+        missing = "nobody knows how many" if fact.missing is None else str(fact.missing)
+        site = self._site.site
+        self._casebook.open(
+            turn,
+            "store",
+            by="Nightporter",
+            group=_FAILURES_TOGETHER,
+            again={"event": fact.id, "text": f"Damaged again: {fact.reason}"},
+            title=f"The gateway's log was damaged: {fact.rows} rows were rescued, {missing} are missing",
+            severity="high",
+            site=site.id,
+            site_name=site.name,
+            trigger=fact.id,
+        )
+
+    def _storage_full(self, turn: Turn, fact: StorageFull) -> None:
+        """From now on an alarm has a still and no clip: somebody must make room."""
+        site = self._site.site
+        self._casebook.open(
+            turn,
+            "storage",
+            by="Nightporter",
+            group=None,
+            again={"event": fact.id, "text": "The media disk is full again"},
+            title="No room for new clips: the media disk is full",
+            severity="medium",
+            site=site.id,
+            site_name=site.name,
+            trigger=fact.id,
+        )
+
+    def _storage_ample(self, turn: Turn) -> None:
+        incident = self._casebook.current("storage")
+        if incident is not None:
+            self._casebook.note(turn, incident, "There is room on the media disk again: clips are kept.")
 
     def _turn(self, fact: Event) -> Turn:
         live = not isinstance(fact, DeviceEvent) or fact.delivery == "live"

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rules.access.access import Access
+from rules.actions import Note
 from rules.document import duration
 from rules.document.panel import MODES
 from rules.document.site import Site
+from rules.events import MediaHeld, MediaReleased
 from rules.outputs import Outputs
 from rules.panel.panel import Panel
 from rules.turn import Turn
 
 Args = dict[str, str]
+_REASON = 500  # characters
+_LONGEST_ID = 100
 
 
 class Became(NamedTuple):
@@ -82,6 +86,8 @@ class Orders:
             "lockdown": Order(self._lockdown, "lockdown", lambda args: args.get("set") == "off", _nowhere),
             "threat": Order(self._threat, "threat", self._calms, _nowhere),
             "muster": Order(self._muster, "muster", _never, _nowhere),
+            "media.hold": Order(self._hold, "hold", _never, _nowhere),
+            "media.release": Order(self._release, "release", _never, _nowhere),
         }
 
     # --- what it is about ---
@@ -199,6 +205,33 @@ class Orders:
     def _muster(self, turn: Turn, args: Args, by: str) -> Became:
         areas = self._access.muster(turn, by=by)
         return Became(True, f"{sum(map(len, areas.values()))} people in {len(areas)} areas")
+
+    # --- footage ---
+
+    def _hold(self, turn: Turn, args: Args, by: str) -> Became:
+        incident, reason = args.get("incident", ""), args.get("reason", "").strip()
+        if not _names(incident):
+            return Became(False, "name the `incident` whose footage is to be kept")
+        if not reason:
+            return Became(False, "a hold needs a `reason`: whoever releases it will want to know")
+        fact = MediaHeld(
+            id=turn.id("media.held", incident), incident=incident, by=by, reason=reason[:_REASON], **turn.header()
+        )
+        turn.do(Note(event=fact))
+        return Became(True, "the footage of this incident is kept until it is released")
+
+    def _release(self, turn: Turn, args: Args, by: str) -> Became:
+        incident = args.get("incident", "")
+        if not _names(incident):
+            return Became(False, "name the `incident` whose footage is to be released")
+        turn.do(
+            Note(event=MediaReleased(id=turn.id("media.released", incident), incident=incident, by=by, **turn.header()))
+        )
+        return Became(True, "the footage of this incident follows the retention again")
+
+
+def _names(incident: str) -> bool:
+    return 0 < len(incident) <= _LONGEST_ID
 
 
 def _whole(text: str) -> bool:

@@ -17,7 +17,7 @@ from rules.timers import Timer
 if TYPE_CHECKING:
     from rules.document.site import Site
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 
 
 @dataclass(slots=True)
@@ -92,11 +92,12 @@ def dump(state: State, *, site_sha256: str) -> bytes:
     return json.dumps(whole, separators=(",", ":")).encode()
 
 
-def parse(data: bytes) -> tuple[State, str]:
-    """A state and the SHA-256 of the site document it was made under. SnapshotError when it cannot be used."""
+def parse(data: bytes, *, older: bool = False) -> tuple[State, str]:
+    """A state and the SHA-256 of the site document it was made under. `older`: also one of an older engine, as far as
+    it can be read as ours. SnapshotError when it cannot be used."""
     try:
         whole: dict[str, Any] = json.loads(data)
-        if whole["engine"] != ENGINE_VERSION:
+        if whole["engine"] != ENGINE_VERSION and not (older and whole["engine"] < ENGINE_VERSION):
             raise SnapshotError(f"the snapshot is of engine {whole['engine']}, this is engine {ENGINE_VERSION}")
         return typed(State, whole["state"]), str(whole["site"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -22,6 +22,8 @@ EFFORTS = ("quick", "ci", "long")
 PACKAGES = {
     "chromium": "chromium",
     "mosquitto": "mosquitto",
+    "faketime": "faketime",
+    "mkfs.btrfs": "btrfs-progs",
     "openssl": "openssl",
     "strace": "strace",
     "systemd-analyze": "systemd",

@@ -49,8 +49,10 @@ class Commands:
         reply: Callable[[wire.Outcome], Awaitable[None]],
         digest: Callable[[str], str] | None = None,
         patience: float = PATIENCE,
+        now: Callable[[], int] = wall_now,
     ) -> None:
-        """`digest` makes digests of codes, for a relay whose people stand in the building."""
+        """`digest` makes digests of codes, for a relay whose people stand in the building; `now` is the wall time (µs)
+        on the relay's clock, by which a command expires."""
         self._outlet = outlet
         self._intake = intake
         self._clock = clock
@@ -58,6 +60,7 @@ class Commands:
         self._reply = reply
         self._digest = digest
         self._patience = patience
+        self._now = now
         # Full: a command is refused as "busy" at once; a person can press again.
         self._queue: asyncio.Queue[tuple[wire.Command, str | None]] = asyncio.Queue(MOST_WAITING)
         self._under_way: set[str] = set()
@@ -114,7 +117,7 @@ class Commands:
         before = await outcome(self._database, event)
         if before is not None:
             return _outcome(command, before.state, before.reason)
-        if command.expires <= wall_now():
+        if command.expires <= self._now():
             return _outcome(command, "refused", "expired: it arrived after the time it was meant for")
         received = CommandReceived(
             **(self._clock.header() | {"id": event}),

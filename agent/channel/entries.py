@@ -68,7 +68,7 @@ class EntriesDown:
             message = await self._queue.get()
             try:
                 async with asyncio.timeout(self._patience):
-                    await self._store(message)
+                    await self.keep(message)
             except (AgentError, TimeoutError) as error:
                 log.warning("channel.entries_wait", outlet=self._outlet, error=str(error) or "the log is not written")
                 await asyncio.sleep(self._pause)
@@ -83,7 +83,8 @@ class EntriesDown:
         except AgentError as error:  # the next connection asks anew
             log.warning("channel.entries_wait", outlet=self._outlet, error=str(error))
 
-    async def _store(self, message: wire.Entries) -> None:
+    async def keep(self, message: wire.Entries) -> None:
+        """Store what came, and the cursor it reaches. StoreError when the log cannot be written."""
         entries = list(self._readable(message))
 
         async def move(transaction: aiosqlite.Connection) -> None:

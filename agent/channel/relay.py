@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import structlog
 from agent.channel.commands import Commands
 from agent.channel.entries import EntriesDown
 from agent.channel.questions import MOST_AT_ONCE, Question, Questions
-from agent.clock import Clock, wall_now
+from agent.clock import Clock, boot_now, wall_now
 from agent.errors import AgentError
 from agent.intake import Intake
 from agent.outlets.backoff import CEILING, Backoff
@@ -52,7 +52,7 @@ class RelayChannel:
         identity: Path | None = None,
         socket: Path | None = None,
         gateway: str,
-        epoch: str,
+        epoch: Callable[[], str],
         software: str,
         database: Database,
         cursors: Cursors,
@@ -62,17 +62,26 @@ class RelayChannel:
         questions: Mapping[str, Question],
         heard: Callable[[], None] = lambda: None,
         digest: Callable[[str], str] | None = None,
+        storage: Callable[[], wire.Storage | None] = lambda: None,
+        restored: Callable[[int], Awaitable[None]] | None = None,
         heartbeat: float = HEARTBEAT,
         ceiling: float | None = None,
     ) -> None:
-        """`name` is the outlet's; `states` are all outlets as a heartbeat tells them; `heard` is called when the relay
-        answered after it had not (the outlet's `nudge`); `digest` makes digests of codes, which only the relay on this
-        box may bring: with a `url` it is not used."""
+        """`name` is the outlet's; `epoch` says which one the log is in; `states` are all outlets as a heartbeat tells
+        them; `heard` is called when the relay answered after it had not (the outlet's `nudge`); `digest` makes digests
+        of codes, which only the relay on this box may bring: with a `url` it is not used; `storage` is how the media
+        disk is; `restored` is told when the relay says that it was put back from a backup (wall µs), at each hello."""
         self.name = f"channel.{name}"
         self._outlet = name
-        self._peer = Peer.of(name=name, url=url, identity=identity, socket=socket)
-        self._hello = wire.AgentHello(gateway=gateway, epoch=epoch, software=software, supports=_SUPPORTS)
+        self._peer = Peer.of(
+            name=name, url=url, identity=identity, socket=socket, unsure_since=lambda: clock.unsure_since
+        )
+        self._gateway = gateway
+        self._epoch = epoch
+        self._software = software
         self._states = states
+        self._storage = storage
+        self._restored = restored
         self._heard = heard
         self._heartbeat = heartbeat
         default = _SOCKET_CEILING if socket is not None else CEILING
@@ -83,6 +92,7 @@ class RelayChannel:
         self._unlogged: deque[bytes] = deque(maxlen=_UNLOGGED_KEPT)
         self._something_unlogged = asyncio.Event()
         self._questions = Questions(known=questions)
+        self._ahead: int | None = None  # the relay's wall time minus our boot-time clock, when it said hello
         self._commands = Commands(
             outlet=name,
             intake=intake,
@@ -90,6 +100,7 @@ class RelayChannel:
             database=database,
             reply=self._say,
             digest=digest if socket is not None else None,
+            now=self._relay_now,
         )
         self._entries = EntriesDown(outlet=name, intake=intake, cursors=cursors, database=database, pull=self._say)
 
@@ -137,7 +148,10 @@ class RelayChannel:
         """One line, from hello to its end; how it ended. StoreError when our cursor cannot be read."""
         self._line = line
         try:
-            await line.send(self._hello.text())
+            hello = wire.AgentHello(
+                gateway=self._gateway, epoch=self._epoch(), software=self._software, supports=_SUPPORTS
+            )
+            await line.send(hello.text())
             await self._entries.ask()
             async with asyncio.TaskGroup() as group:
                 beats = group.create_task(self._beats(line), name=f"{self.name}.heartbeat")
@@ -164,6 +178,10 @@ class RelayChannel:
             match message:
                 case wire.RelayHello():
                     self._greeted(message)
+                    if message.restored is not None and self._restored is not None:
+                        task = group.create_task(self._doubt(message.restored), name=f"{self.name}.doubt")
+                        asked.add(task)
+                        task.add_done_callback(asked.discard)
                 case wire.Command():
                     await self._commands.take(message)
                 case wire.Entries():
@@ -177,17 +195,29 @@ class RelayChannel:
                 case None:
                     pass  # of a later version
 
+    def _relay_now(self) -> int:
+        """The time on the relay's clock: it says when a command expires, and ours may stand in another year."""
+        return wall_now() if self._ahead is None else boot_now() + self._ahead
+
     def _greeted(self, hello: wire.RelayHello) -> None:
+        self._ahead = hello.wall - boot_now()
         log.info("channel.open", outlet=self._outlet, relay=hello.relay, ahead_us=hello.wall - wall_now())
         self._last_error = None
         self._heard()
+
+    async def _doubt(self, restored: int) -> None:
+        assert self._restored is not None
+        try:
+            await self._restored(restored)
+        except AgentError as error:  # our own store; the next hello says it again
+            log.warning("channel.doubt_waits", outlet=self._outlet, error=str(error))
 
     async def _answer(self, line: Line, ask: wire.Ask) -> None:
         await line.send((await self._questions.answer(ask)).text())
 
     async def _beats(self, line: Line) -> None:
         while True:
-            beat = wire.Heartbeat(wall=wall_now(), outlets=dict(self._states()))
+            beat = wire.Heartbeat(wall=wall_now(), outlets=dict(self._states()), storage=self._storage())
             if not await line.send(beat.text()):
                 return
             await asyncio.sleep(self._heartbeat)

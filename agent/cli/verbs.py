@@ -83,17 +83,24 @@ def check(arguments: argparse.Namespace) -> int:
 def status(arguments: argparse.Namespace) -> int:
     """What the log holds, read without disturbing a running agent."""
     from agent.cli.status import report
+    from agent.cli.storage import sentence
 
     config = load_config(Path(arguments.config))
     found = report(config)
     if arguments.json:
         print(json.dumps(found, indent=2))
         return EX_OK
-    newest = f"newest {found['newest']} UTC" if found["newest"] else "none yet"
-    print(f"gateway {found['gateway']}, epoch {found['epoch']}, {found['rows']} rows, {newest}")
+    span = f"{found['oldest']} to {found['newest']} UTC" if found["newest"] else "none yet"
+    print(f"gateway {found['gateway']}, epoch {found['epoch']}, {found['records']} records, {span}")
+    checked = found["checked"]
+    verdict = f"checked {checked['at']} UTC: {checked['said']}" if checked["at"] else "not checked yet"
+    ballast = f"ballast {found['ballast'] / 1e6:.0f} MB" if found["ballast"] else "no ballast set aside"
+    print(f"log {found['bytes'] / 1e6:.1f} MB, {verdict}; {ballast}")
     for outlet in found["outlets"]:
         lanes = ", ".join(f"{lane} {done}/{head}" for lane, (done, head) in outlet["lanes"].items())
         print(f"outlet {outlet['name']}: {lanes or 'nothing yet'}; {outlet['blobs_waiting']} blobs waiting")
+    if found["storage"] is not None:
+        print(sentence(found["storage"]))
     return EX_OK if all(not outlet["behind"] for outlet in found["outlets"]) else EX_FOUND
 
 

@@ -37,6 +37,13 @@ class BrokerTls(Strict):
     ca: Path
 
 
+class FloodConfig(Strict):
+    """What one topic may say: `per_second` messages, and `burst` at once. Beyond it only what is new counts."""
+
+    per_second: Annotated[int, Field(ge=1, le=100_000)] = 50
+    burst: Annotated[int, Field(ge=10, le=100_000)] = 500
+
+
 class BrokerConfig(Strict):
     """The MQTT broker of the building."""
 
@@ -46,6 +53,7 @@ class BrokerConfig(Strict):
     user: str | None = None
     password: Secret | None = None
     tls: BrokerTls | None = None
+    flood: FloodConfig = FloodConfig()
 
 
 class AgentConfig(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -79,8 +80,18 @@ class Footage:
 
     name = "footage"
 
-    def __init__(self, *, server: link.MediaServer, intake: Intake, clock: Clock, cameras: bool) -> None:
+    def __init__(
+        self,
+        *,
+        server: link.MediaServer,
+        intake: Intake,
+        clock: Clock,
+        cameras: bool,
+        upkeep: Callable[[link.FromWorker | link.WorkerGone], None] = lambda _: None,
+    ) -> None:
+        """`upkeep` is shown all that a worker says, and that it went: the retention's answers are among it."""
         self._server = server
+        self._upkeep = upkeep
         self._intake = intake
         self._clock = clock
         self._cameras = cameras
@@ -116,6 +127,8 @@ class Footage:
 
     async def _hear(self) -> None:
         async for message in self._server.messages():
+            if not isinstance(message, link.PeerRefused):
+                self._upkeep(message)
             if isinstance(message, messages.Hello):
                 if self._lost:
                     self._lost = False
@@ -164,6 +177,9 @@ class Footage:
             case messages.StillTaken():
                 kind = kernel.StillTaken
                 header["id"] = ids.derived(message.still, "taken")
+            case messages.PicturesTaken(taken=taken):
+                header["id"] = ids.derived(message.clip, "pictures")
+                return kernel.KeyPictures(**header, **(asdict(message) | {"taken": list(taken)}))
             case messages.Gap():
                 kind = kernel.FootageGap
                 header["id"] = ids.derived("gap", message.camera, message.since)

@@ -29,11 +29,25 @@ class TooLarge(OutletError):
 
 
 class Disagreement(OutletError):
-    """The relay's records and ours do not join here; `expected` is the offset it names, for an upload."""
+    """The relay's records and ours do not join here; `expected` is the offset it names, for an upload, `kind` what it
+    calls the problem."""
 
-    def __init__(self, message: str, *, expected: int | None) -> None:
+    def __init__(self, message: str, *, expected: int | None, kind: str = "") -> None:
         super().__init__(message)
         self.expected = expected
+        self.kind = kind
+
+
+class Differs(OutletError):
+    """Under the name `epoch` the relay has another history than our log."""
+
+    def __init__(self, message: str, *, epoch: str) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+
+
+class EpochChanged(OutletError):
+    """Our log goes on under a new epoch: what was agreed about the old one is void, ask again."""
 
 
 class DigestDiffers(OutletError):
@@ -66,7 +80,9 @@ def demand(reply: Reply, *, relay: str, now: datetime | None = None) -> Reply:
     sentence = _sentence(reply)
     if status == 409:
         raise Disagreement(
-            f"{relay}: {sentence or 'the relay has something else in this place'}", expected=_offset(reply)
+            f"{relay}: {sentence or 'the relay has something else in this place'}",
+            expected=_offset(reply),
+            kind=str(_problem(reply).get("type", "")),
         )
     if status == 413:
         raise TooLarge(f"{relay}: {sentence or 'too much at once'}")

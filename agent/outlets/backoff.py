@@ -35,11 +35,12 @@ class Backoff:
         return self._uniform(window / 10, window)
 
     async def pause(self, *, at_least: float | None = None) -> None:
-        """Wait before the next attempt. What the other side asked for (`at_least`, seconds) is waited out in full;
-        without it `nudge` ends the wait."""
+        """Wait before the next attempt. What the other side asked for (`at_least`, seconds) is waited out in full, and
+        some more; without it `nudge` ends the wait."""
         delay = self.delay()
         if at_least is not None:
-            await asyncio.sleep(min(max(delay, at_least), MOST_PATIENT))
+            # The whole of it, and then spread: a busy relay may say the same to a thousand gateways at once.
+            await asyncio.sleep(min(at_least + delay, MOST_PATIENT))
             return
         await self._until_nudged(delay)
 

@@ -1,13 +1,16 @@
-"""A blob on our disk: `<media>/blobs/ab/cd/<sha256>`, read in pieces and outside the event loop."""
+"""A blob on our disk: `<media>/blobs/ab/cd/<sha256>`, read in pieces and outside the event loop.
+
+Its bytes are not hashed before they leave: the relay checks the SHA-256 of what arrived, and only when that differs is
+it worth reading everything again to see which side was wrong.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-
-_PIECE = 1_048_576
 
 
 class Unusable(Exception):
@@ -16,7 +19,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BlobFile:
-    """A file whose bytes were found to have the SHA-256 it is named by. `size` in bytes."""
+    """A file that has the size its manifest says. `size` in bytes."""
 
     path: Path
     sha256: str
@@ -26,32 +29,47 @@ class BlobFile:
         """Exactly this much of it. Unusable when it is no longer there."""
         return await asyncio.to_thread(self._read, offset, length)
 
+    async def verify(self) -> None:
+        """Read it whole. Unusable when its bytes are not those it is named by."""
+        await asyncio.to_thread(self._verify)
+
     def _read(self, offset: int, length: int) -> bytes:
         try:
-            with self.path.open("rb", buffering=0) as file:
-                file.seek(offset)
-                data = file.read(length)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = os.pread(descriptor, length, offset)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise Unusable(f"{self.path} cannot be read: {error.strerror}") from None
-        if data is None or len(data) != length:
+        if len(data) != length:
             raise Unusable(f"{self.path} became shorter while it was sent")
         return data
 
+    def _verify(self) -> None:
+        try:
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise Unusable(f"{self.path} cannot be read: {error.strerror}") from None
+        if digest != self.sha256:
+            raise Unusable(_changed(self.path, self.size))
 
-async def find(media: Path, sha256: str) -> BlobFile:
-    """The blob, its bytes checked. Unusable otherwise."""
-    return await asyncio.to_thread(_find, media / "blobs" / sha256[:2] / sha256[2:4] / sha256, sha256)
+
+async def find(media: Path, sha256: str, size: int) -> BlobFile:
+    """The blob of this size. Unusable when it is not there, or another size."""
+    return await asyncio.to_thread(_find, media / "blobs" / sha256[:2] / sha256[2:4] / sha256, sha256, size)
 
 
-def _find(path: Path, sha256: str) -> BlobFile:
-    digest, size = hashlib.sha256(), 0
+def _find(path: Path, sha256: str, size: int) -> BlobFile:
     try:
-        with path.open("rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                size += len(piece)
+        found = path.stat().st_size
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}") from None
-    if digest.hexdigest() != sha256:
-        raise Unusable(f"{path} no longer has the bytes it is named by ({size} bytes, another SHA-256)")
+    if found != size:
+        raise Unusable(_changed(path, found))
     return BlobFile(path, sha256, size)
+
+
+def _changed(path: Path, size: int) -> str:
+    return f"{path} no longer has the bytes it is named by ({size} bytes, another SHA-256)"

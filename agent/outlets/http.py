@@ -16,22 +16,13 @@ from urllib.parse import urlsplit
 import h11
 
 from agent.outlets.answers import Reply
+from agent.outlets.exchange import Answer, again, body, head
 from agent.outlets.peer import Peer
 
-LARGEST_REPLY = 1_048_576
 CONNECT = 5.0  # seconds
 _PIECE = 65_536
 _USER_TIMEOUT = 15_000  # ms that bytes may go unacknowledged before the kernel gives the connection up
-_TCP_USER_TIMEOUT, _TCP_NOTSENT_LOWAT = 18, 25  # Linux; Python 3.11 does not name the second
-_BULK_QUEUE = 131_072  # bytes of a blob that may wait in the kernel, where nothing more urgent can overtake them
-
-
-class ReplyTooLong(Exception):
-    """More than a relay ever says."""
-
-
-class ClosedEarly(Exception):
-    """The other side closed the connection instead of answering."""
+_TCP_USER_TIMEOUT = 18  # Linux
 
 
 @dataclass(slots=True)
@@ -45,10 +36,9 @@ class HttpConnection:
     """Requests one after another. OSError (ssl.SSLError is one), TimeoutError (no connection), h11.RemoteProtocolError,
     ClosedEarly or ReplyTooLong when there is no answer; then the connection is closed."""
 
-    def __init__(self, *, peer: Peer, context: ssl.SSLContext | None, bulk: bool = False) -> None:
+    def __init__(self, *, peer: Peer, context: ssl.SSLContext | None) -> None:
         self._peer = peer
         self._context = context
-        self._bulk = bulk
         self._host = urlsplit(peer.http).netloc
         self._open: _Open | None = None
 
@@ -60,10 +50,7 @@ class HttpConnection:
         except BaseException:
             self.abort()
             raise
-        protocol = connection.protocol
-        if protocol.our_state is h11.DONE and protocol.their_state is h11.DONE:
-            protocol.start_next_cycle()
-        else:
+        if not again(connection.protocol):
             self.abort()
         return reply
 
@@ -88,49 +75,34 @@ class HttpConnection:
                 reader, writer = await asyncio.open_connection(
                     where.hostname, where.port or 443, ssl=self._context, limit=_PIECE
                 )
-                self._tune(writer.get_extra_info("socket"))
+                keep_watch(writer.get_extra_info("socket"))
         self._open = _Open(reader, writer, h11.Connection(h11.CLIENT))
         return self._open
-
-    def _tune(self, raw: socket.socket) -> None:
-        with suppress(OSError):  # not on every kernel; it works without, only slower to notice
-            raw.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _USER_TIMEOUT)
-            if self._bulk:
-                raw.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _BULK_QUEUE)
 
     async def _exchange(
         self, connection: _Open, method: str, target: str, headers: dict[str, str], content: bytes
     ) -> Reply:
         protocol = connection.protocol
-        fields = {"host": self._host, "user-agent": "nightporter", "accept-encoding": "identity"} | headers
-        if method not in ("GET", "HEAD"):
-            fields["content-length"] = str(len(content))
-        parts = [protocol.send(h11.Request(method=method, target=target, headers=list(fields.items())))]
-        if content:
-            parts.append(protocol.send(h11.Data(data=content)))
-        parts.append(protocol.send(h11.EndOfMessage()))
+        data = head(protocol, host=self._host, method=method, target=target, headers=headers, size=len(content))
+        data += body(protocol, content)
         # Not drained: an answer may come, and be the last thing that comes, before the body has left.
-        connection.writer.write(b"".join(part for part in parts if part))
-        return await self._answer(connection)
-
-    async def _answer(self, connection: _Open) -> Reply:
-        response: h11.Response | None = None
-        body = bytearray()
+        connection.writer.write(data)
+        self._count(len(data))
+        answer = Answer(protocol)
         while True:
-            event = connection.protocol.next_event()
-            if event is h11.NEED_DATA:
-                connection.protocol.receive_data(await connection.reader.read(_PIECE))
-            elif isinstance(event, h11.Response):
-                response = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > LARGEST_REPLY:
-                    raise ReplyTooLong
-            elif isinstance(event, h11.EndOfMessage) and response is not None:
-                return Reply(
-                    response.status_code,
-                    {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers},
-                    bytes(body),
-                )
-            elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                raise ClosedEarly
+            reply = answer.read()
+            if reply is not None:
+                return reply
+            received = await connection.reader.read(_PIECE)
+            self._count(len(received))
+            protocol.receive_data(received)
+
+    def _count(self, bytes_: int) -> None:
+        if self._peer.meter is not None:
+            self._peer.meter(bytes_)
+
+
+def keep_watch(raw: socket.socket) -> None:
+    """Bytes that nobody acknowledges for a while end the connection."""
+    with suppress(OSError):  # not on every kernel; it works without, only slower to notice
+        raw.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _USER_TIMEOUT)

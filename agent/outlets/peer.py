@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -16,12 +18,16 @@ _SOCKET_HOST = "relay"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One relay: `url` (https://host:port) with the directory of our `identity`, or `socket`."""
+    """One relay: `url` (https://host:port) with the directory of our `identity`, or `socket`. `meter` is told how many
+    bytes each request and its answer had; `unsure_since` gives the wall time (µs) that has certainly passed while
+    nothing keeps our clock right."""
 
     name: str
     url: str | None = None
     identity: Path | None = None
     socket: Path | None = None
+    meter: Callable[[int], None] | None = field(default=None, compare=False)
+    unsure_since: Callable[[], int | None] = field(default=lambda: None, compare=False)
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.socket is None) or (self.url is None) != (self.identity is None):
@@ -30,9 +36,21 @@ class Peer:
             raise ValueError(f"outlet {self.name}: the url begins with https://")
 
     @classmethod
-    def of(cls, *, name: str, url: str | None, identity: Path | None, socket: Path | None) -> Self:
+    def of(
+        cls,
+        *,
+        name: str,
+        url: str | None,
+        identity: Path | None,
+        socket: Path | None,
+        meter: Callable[[int], None] | None = None,
+        unsure_since: Callable[[], int | None] = lambda: None,
+    ) -> Self:
         """From the four values of the configuration."""
-        return cls(name=name, url=url.rstrip("/") if url else None, identity=identity, socket=socket)
+        url = url.rstrip("/") if url else None
+        return cls(
+            name=name, url=url, identity=identity, socket=socket, meter=meter, unsure_since=unsure_since
+        )
 
     @property
     def http(self) -> str:
@@ -55,15 +73,16 @@ class Peer:
         if self.identity is None:
             return None
         # Reading and checking certificates takes milliseconds that an alarm should not wait for.
-        return await asyncio.to_thread(_context, self.name, self.identity)
+        return await asyncio.to_thread(_context, self.name, self.identity, self.unsure_since())
 
 
-def _context(name: str, identity: Path) -> ssl.SSLContext:
+def _context(name: str, identity: Path, unsure_since: int | None) -> ssl.SSLContext:
     from certs.errors import CertsError
     from certs.tls import client_context
 
     try:
-        return client_context(identity)
+        since = None if unsure_since is None else datetime.fromtimestamp(unsure_since / 1e6, UTC)
+        return client_context(identity, unsure_since=since)
     except CertsError as error:
         raise OutletError(str(error)) from error
     except OSError as error:

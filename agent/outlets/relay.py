@@ -17,16 +17,22 @@ import structlog
 from agent.clock import Clock
 from agent.errors import AgentError
 from agent.intake import Intake
+from agent.outlets.allowance import Allowance
 from agent.outlets.backoff import CEILING, Backoff
+from agent.outlets.former import Former
+from agent.outlets.heard import Heard
 from agent.outlets.lane import LaneFollower
 from agent.outlets.link import PROBE, Link
 from agent.outlets.media import LOOK_AGAIN, MediaLink
 from agent.outlets.peer import Peer
+from agent.outlets.silence import Silence
 from agent.outlets.standing import GRACE, SETTLE, Standing
+from agent.outlets.succession import Succession
+from agent.outlets.witness import Witness
 from agent.store.blobs import Blobs
 from agent.store.cursors import Cursors
 from agent.store.database import Database
-from agent.store.doubts import doubt
+from agent.store.doubts import doubt, doubt_all
 from agent.store.log import Kept, Log
 from rules import wire
 from rules.errors import WireError
@@ -72,19 +78,31 @@ class RelayOutlet:
         blobs: Blobs,
         intake: Intake,
         clock: Clock,
-        supersedes: str | None = None,
+        succession: Succession | None = None,
+        heard: Heard | None = None,
         ceiling: float | None = None,
         grace: float = GRACE,
         settle: float = SETTLE,
         probe: float = PROBE,
         look_again: float = LOOK_AGAIN,
+        allowance: Allowance | None = None,
     ) -> None:
-        """`media` holds `blobs/`; `supersedes` is the epoch this one replaces; the rest are seconds."""
+        """`media` holds `blobs/`; `succession` begins a new epoch where the relay has another history (without it
+        such a relay is refused); `heard` is told the relay's time; `allowance` bounds what recordings may
+        use; the rest are seconds."""
         self.name = f"outlet.{name}"
         self._outlet = name
         self._keeps_copy = keeps_copy
         self._database = database
-        peer = Peer.of(name=name, url=url, identity=identity, socket=socket)
+        self._allowance = allowance or Allowance(outlet=name, database=database, intake=intake, clock=clock)
+        peer = Peer.of(
+            name=name,
+            url=url,
+            identity=identity,
+            socket=socket,
+            meter=self._allowance.count,
+            unsure_since=lambda: clock.unsure_since,
+        )
         self._ceiling = ceiling if ceiling is not None else _SOCKET_CEILING if socket is not None else CEILING
         self._backoffs: list[Backoff] = []
         self._standing = Standing(
@@ -95,19 +113,22 @@ class RelayOutlet:
             database=database,
             grace=grace,
             settle=settle,
+            silent=lambda: self._silence.told,
         )
+        self._silence = Silence(outlet=name, clock=clock, intake=intake, database=database)
         self._lanes = {
             lane: LaneFollower(
                 outlet=name,
                 lane=lane,
                 log=log,
                 cursors=cursors,
-                supersedes=supersedes,
                 lost=self._doubt_blobs if lane == "P2" and keeps_copy else None,
             )
             for lane in _LANES
         }
         self._cursor_moved = asyncio.Event()
+
+        former = Former(outlet=name, log=log, database=database, cursors=cursors)
 
         def link(link_name: str, *lanes: wire.LaneName, after: Link | None = None) -> Link:
             return Link(
@@ -117,14 +138,20 @@ class RelayOutlet:
                 log=log,
                 standing=self._standing,
                 backoff=self._backoff(),
-                moved=self._cursor_moved.set,
+                moved=self._moved,
                 worked=self.nudge,
                 probe=probe,
                 after=after,
+                succession=succession,
+                former=former,
+                heard=heard,
             )
 
         self._alarms = link("alarms", "P0")
         self._records = link("records", "P1", "P2", "P4", after=self._alarms)
+        self._witness = Witness(
+            outlet=name, alarms=self._lanes["P0"], database=database, log=log, intake=intake, clock=clock
+        )
         self._media = MediaLink(
             outlet=name,
             peer=peer,
@@ -135,9 +162,12 @@ class RelayOutlet:
             intake=intake,
             clock=clock,
             backoff=self._backoff(),
+            allowance=self._allowance,
+            witness=self._witness,
             error=self._media_error,
             look_again=look_again,
         )
+        self._allowance.changed = self._media.look
 
     def _backoff(self) -> Backoff:
         backoff = Backoff(ceiling=self._ceiling)
@@ -173,7 +203,10 @@ class RelayOutlet:
                 group.create_task(self._alarms.run(), name=f"{self.name}.alarms")
                 group.create_task(self._records.run(), name=f"{self.name}.records")
                 if self._keeps_copy:
+                    group.create_task(self._silence.run(), name=self._silence.name)
                     group.create_task(self._media.run(), name=f"{self.name}.media")
+                    group.create_task(self._witness.run(), name=self._witness.name)
+                    group.create_task(self._allowance.run(), name=self._allowance.name)
         finally:
             await self._save()
 
@@ -223,6 +256,19 @@ class RelayOutlet:
             names += [name for key in ("sha256", "init") if isinstance(name := body.get(key), str)]
         await doubt(self._database, self._outlet, names)
         self._media.look()
+
+    def _moved(self) -> None:
+        self._cursor_moved.set()
+        self._silence.heard()
+        if self._keeps_copy:
+            self._witness.moved()
+
+    async def relay_restored(self, moment: int) -> None:
+        """The relay says that it was put back from a backup at `moment` (its wall time, µs): whether it still holds
+        what it acknowledged before is asked about again, once."""
+        if await doubt_all(self._database, self._outlet, restored=moment):
+            log.warning("outlet.relay_restored", outlet=self._outlet)
+            self._media.look()
 
     def _media_error(self, reason: str) -> None:
         self._standing.last_error = reason

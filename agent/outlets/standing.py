@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import aiosqlite
@@ -48,7 +48,9 @@ class Standing:
         grace: float = GRACE,
         settle: float = SETTLE,
         steady: float = STEADY,
+        silent: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`silent`: that it has been lost for very long was told, which another reason must not cover up."""
         self._outlet = outlet
         self._links: dict[str, tuple[Condition, str]] = dict.fromkeys(links, ("unknown", ""))
         self._intake = intake
@@ -57,6 +59,7 @@ class Standing:
         self._grace = grace
         self._settle = settle
         self._steady = steady
+        self._silent = silent
         self._changed = asyncio.Event()
         self._told_at: deque[float] = deque(maxlen=_FLAPPING)
         self._gist_told = ""
@@ -127,7 +130,7 @@ class Standing:
                 self._told_at.append(asyncio.get_running_loop().time())
                 self._retell_at = 0.0
             elif condition == told == "lost" and _gist(self.reason) != self._gist_told:
-                if await self._still_so():
+                if await self._still_so() and not self._silent():
                     await self._tell(condition)
             else:
                 await self._changed.wait()

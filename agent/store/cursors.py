@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import aiosqlite
 
+from agent.clock import wall_now
+from agent.store import meta
 from agent.store.database import Database
+from agent.store.log import Log
+
+_NOTE_AFTER = 60_000_000  # µs: not with every cursor, which would write a page more each time
 
 
 class Cursors:
-    """The cursors of one epoch."""
+    """The cursors of the epoch the log is in."""
 
-    def __init__(self, *, database: Database, epoch: str) -> None:
+    def __init__(self, *, database: Database, log: Log) -> None:
         self._database = database
-        self._epoch = epoch
+        self._log = log
+        self._noted: dict[str, int] = {}  # when each outlet's last acknowledgement was noted, wall µs
+
+    @property
+    def _epoch(self) -> str:
+        return self._log.epoch  # it may change at any time
 
     async def acknowledged(self, outlet: str, lane: str) -> int:
         """The highest seq this outlet has acknowledged (0: none)."""
@@ -21,14 +31,18 @@ class Cursors:
         )
         return int(rows[0][0]) if rows else 0
 
-    async def acknowledge(self, outlet: str, lane: str, seq: int) -> None:
-        """Move the cursor, also back: a relay restored from a backup is sent again what it lost."""
+    async def acknowledge(self, outlet: str, lane: str, seq: int, *, epoch: str | None = None) -> None:
+        """Move the cursor, also back: a relay restored from a backup is sent again what it lost. `epoch` is the one
+        that `seq` counts in, where that may be another than the log is in by now."""
         async with self._database.transaction() as transaction:
             await transaction.execute_fetchall(
                 "INSERT INTO outlet_cursor (outlet, epoch, lane, seq) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (outlet, epoch, lane) DO UPDATE SET seq = excluded.seq",
-                (outlet, self._epoch, lane, seq),
+                (outlet, epoch or self._epoch, lane, seq),
             )
+            if (now := wall_now()) - self._noted.get(outlet, 0) >= _NOTE_AFTER:  # for a person who asks
+                self._noted[outlet] = now
+                await meta.write(transaction, {f"outlet_seen.{outlet}": str(now)})
 
     async def entries_after(self, outlet: str) -> int:
         """The relay's own cursor up to which its entries are in our log."""

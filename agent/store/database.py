@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -17,9 +18,21 @@ from typing import Any
 
 import aiosqlite
 
-from agent.errors import StoreDamaged, StoreError
+from agent.errors import StoreBroken, StoreDamaged, StoreError, StoreFull
+from agent.failpoints import reach
 
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0", "wal_autocheckpoint=1000")
+# The WAL is moved into the file when nothing else happens (`checkpoint`); only a storm that leaves no such moment has a
+# commit do it, every 4000 pages (16 MB).
+WAL_PAGES = 4000
+WAL_LIMIT = 20_000_000  # bytes: what a long reader made it grow to is cut back to this
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "mmap_size=0",
+    f"wal_autocheckpoint={WAL_PAGES}",
+    f"journal_size_limit={WAL_LIMIT}",
+)
 _BUSY = 5.0  # seconds to wait for another process that reads
 
 
@@ -38,6 +51,22 @@ class Database:
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
         self._lock = asyncio.Lock()
+        self.broken: str | None = None  # why the file cannot be relied on any more; only a rescue takes it back
+        self._commits = 0
+        self.committed_at = time.monotonic()
+
+    @property
+    def wal_size(self) -> int:
+        """Bytes of the write-ahead log's file; 0 when there is none."""
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def unmoved(self) -> int:
+        """Commits since the write-ahead log was last moved into the file by `checkpoint`."""
+        return self._commits
 
     async def open(self) -> None:
         """Open or create, and bring the schema up to date. A newer or damaged file is left as it is."""
@@ -53,9 +82,25 @@ class Database:
             try:
                 rows = list(await writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)"))
             except sqlite3.Error as error:
-                raise _named(error, self.path) from error
+                raise self._noted(error) from error
             if rows[0][0]:
                 raise StoreError(f"{self.path} is being read by another program; trying again")
+            self._commits = 0
+
+    async def checkpoint(self) -> bool:
+        """Move what the write-ahead log holds into the file, as far as no reader is in the way; whether all of it could
+        be moved. StoreError when the file cannot be written; the log can be written all the same."""
+        async with self._lock:
+            if self._writer is None:
+                raise StoreError(f"{self.path} is not open")
+            try:
+                rows = list(await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)"))
+            except sqlite3.Error as error:
+                raise self._noted(error) from error
+            blocked, pages, moved = rows[0]
+            if not blocked and pages == moved:
+                self._commits = 0
+            return self._commits == 0
 
     async def close(self) -> None:
         """Close both connections; the writer's close checkpoints."""
@@ -75,7 +120,7 @@ class Database:
             await reader.execute_fetchall("PRAGMA wal_autocheckpoint=0")
         except sqlite3.Error as error:
             await self._close()
-            raise _named(error, self.path) from None
+            raise self._noted(error) from None
         return writer
 
     async def _present(self, writer: aiosqlite.Connection) -> int:
@@ -89,6 +134,12 @@ class Database:
                 "Install the newer version again, or restore a backup made by this one."
             )
         return present
+
+    def _noted(self, error: sqlite3.Error) -> StoreError | StoreDamaged:
+        named = _named(error, self.path)
+        if isinstance(named, StoreBroken):
+            self.broken = str(named)
+        return named
 
     async def _close(self) -> None:
         closing = (self._reader, self._writer)
@@ -110,11 +161,13 @@ class Database:
                     await writer.execute_fetchall("BEGIN IMMEDIATE")
                     yield writer
                     await writer.execute_fetchall("COMMIT")
+                    self._commits += 1
+                    self.committed_at = time.monotonic()
                 except BaseException:
                     await _roll_back(writer)
                     raise
             except sqlite3.Error as error:
-                raise _named(error, self.path) from error
+                raise self._noted(error) from error
 
     async def read(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """Rows of a query on the last committed state."""
@@ -123,7 +176,7 @@ class Database:
         try:
             return list(await self._reader.execute_fetchall(sql, parameters))
         except sqlite3.Error as error:
-            raise _named(error, self.path) from error
+            raise self._noted(error) from error
 
     async def quick_check(self) -> str:
         """SQLite's own check of the file: "ok", or its first complaint."""
@@ -134,7 +187,10 @@ class Database:
 async def _migrate(writer: aiosqlite.Connection, present: int) -> None:
     for number, sql in migrations():
         if number > present:
-            await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};\nCOMMIT;")
+            await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};")
+            reach("migrate.in_step")
+            await writer.execute_fetchall("COMMIT")
+            reach("migrate.after_step")
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
@@ -176,13 +232,13 @@ def _check_file(path: Path, *, create: bool) -> None:
     if not head and not create:
         raise StoreDamaged(f"{path} has become empty while the agent ran. Restore a backup; nothing was overwritten.")
     if head and head != b"SQLite format 3\x00":
-        raise StoreDamaged(f"{path} is not a SQLite database any more. Restore a backup; nothing was overwritten.")
+        raise StoreBroken(f"{path} is not a SQLite database any more. Restore a backup; nothing was overwritten.")
 
 
 def _create(path: Path) -> None:
     left = [side for side in ("-wal", "-shm") if path.with_name(path.name + side).exists()]
     if left:
-        raise StoreDamaged(
+        raise StoreBroken(
             f"{path} is missing but {path.name}{left[0]} is there: the log was lost or moved. Put it back, restore "
             f"a backup, or remove {path.name}-wal and {path.name}-shm to begin a new log."
         )
@@ -195,7 +251,7 @@ def _create(path: Path) -> None:
 def _named(error: sqlite3.Error, path: Path) -> StoreError | StoreDamaged:
     code = getattr(error, "sqlite_errorname", "") or type(error).__name__
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return StoreDamaged(f"{path} is damaged ({code}). Restore a backup; nothing was overwritten.")
+        return StoreBroken(f"{path} is damaged ({code}). Restore a backup; nothing was overwritten.")
     if code.startswith("SQLITE_FULL"):
-        return StoreError(f"no room left to write {path}: free space on its file system")
+        return StoreFull(f"no room left to write {path}: free space on its file system")
     return StoreError(f"{path} cannot be used: {error} ({code})")

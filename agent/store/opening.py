@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.clock import boot_id, boot_now, synced, wall_now
-from agent.errors import ConfigError, StoreDamaged, StoreError
-from agent.store import meta
+from agent.errors import ConfigError, StoreBroken, StoreError
+from agent.store import epochs, meta
 from agent.store.blobs import Blobs
 from agent.store.cursors import Cursors
 from agent.store.database import Database
 from agent.store.log import Log
+from agent.store.witness import Mark
 
+# What a disk says of itself, not of its rights: another try may find it better.
+_PASSES = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 # A wall clock that says less was off than this is measuring its own error.
 _MAX_OFF = 10 * 365 * 86_400 * 1_000_000
 
@@ -45,19 +50,21 @@ class StoreLock:
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """ConfigError when another agent has it."""
+        """ConfigError when another agent has it or it may not be made, StoreError when the disk fails."""
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise ConfigError(f"{self._path} cannot be written: {error.strerror}") from None
+            told = f"{self._path} cannot be written: {error.strerror}"
+            raise (StoreError(told) if error.errno in _PASSES else ConfigError(told)) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise ConfigError(f"another agent (process {holder}) is running on {self._path.parent}") from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # on a full disk nobody can read who we are; the lock holds all the same
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -100,15 +107,16 @@ async def _learn(path: Path, database: Database, gateway: str) -> Store:
                 "clean": "0",
             },
         )
-    _remember(path, epoch)
-    log = Log(database=database, gateway=gateway, epoch=epoch)
+    log = Log(database=database, gateway=gateway, epoch=epoch, mark=Mark(path=path))
     await log.load()
+    await epochs.go_on(database, log)
+    _remember(path, log.epoch)
     return Store(
         database=database,
         log=log,
-        cursors=Cursors(database=database, epoch=epoch),
+        cursors=Cursors(database=database, log=log),
         blobs=Blobs(database=database),
-        epoch=epoch,
+        epoch=log.epoch,
         last_gt=last_gt,
         off_time=off_time,
         clean=facts.get("clean") == "1" or new,
@@ -130,7 +138,7 @@ def _check_not_lost(path: Path) -> None:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from None
     if empty and _beside(path).exists():
-        raise StoreDamaged(
+        raise StoreBroken(
             f"{path} is missing or empty, and there was a log here: {_beside(path).name} remembers it. Put it back, "
             f"restore a backup, or remove {_beside(path)} to begin a new log."
         )

@@ -6,6 +6,7 @@ packet id is all that can come again, and the newest thousand receipts cover eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import aiosqlite
@@ -29,12 +30,12 @@ async def load(database: Database, broker: str) -> list[Receipt]:
     return [Receipt(row[0], row[1]) for row in rows]
 
 
-async def add(transaction: aiosqlite.Connection, broker: str, session: int, receipt: Receipt) -> None:
-    """Write one in the place of an older one of its packet id, and let go of what is older than the window or of
+async def add(transaction: aiosqlite.Connection, broker: str, session: int, new: Sequence[Receipt]) -> None:
+    """Write some, each in the place of an older one of its packet id, and let go of what is older than the window or of
     another session."""
-    await transaction.execute_fetchall(
+    await transaction.executemany(
         "INSERT OR REPLACE INTO receipt (broker, session, packet_id, digest) VALUES (?, ?, ?, ?)",
-        (broker, session, *receipt),
+        [(broker, session, *receipt) for receipt in new],
     )
     await transaction.execute_fetchall(
         "DELETE FROM receipt WHERE broker = ? AND (session <> ? OR n <= (SELECT max(n) FROM receipt) - ?)",

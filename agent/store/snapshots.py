@@ -23,9 +23,7 @@ class Snapshot:
     data: bytes
 
 
-async def save(
-    transaction: aiosqlite.Connection, *, data: bytes, site_sha256: str, wall: int
-) -> None:
+async def save(transaction: aiosqlite.Connection, *, data: bytes, site_sha256: str, wall: int) -> None:
     """Write a snapshot after the newest row; keep the newest two, and the last of each day."""
     rows = list(await transaction.execute_fetchall("SELECT coalesce(max(pos), 0) FROM log"))
     await transaction.execute_fetchall(
@@ -49,6 +47,25 @@ async def good(database: Database) -> AsyncIterator[Snapshot]:
         ):
             if hashlib.sha256(data).digest() == digest:
                 yield Snapshot(pos, site_sha256, data)
+
+
+async def older(database: Database) -> AsyncIterator[Snapshot]:
+    """The snapshots of older engines whose bytes are what was written, oldest first: with them the most is replayed."""
+    rows = await database.read("SELECT pos FROM snapshot WHERE engine_version < ? ORDER BY pos", (ENGINE_VERSION,))
+    for (pos,) in rows:
+        for digest, site_sha256, data in await database.read(
+            "SELECT sha256, site_sha256, data FROM snapshot WHERE pos = ?", (pos,)
+        ):
+            if hashlib.sha256(data).digest() == digest:
+                yield Snapshot(pos, site_sha256, data)
+
+
+async def beginning_gone(database: Database) -> bool:
+    """Whether what the engine once stepped is no longer all there."""
+    rows = await database.read(
+        "SELECT 1 FROM log_gap UNION ALL SELECT 1 FROM meta WHERE name = 'pruned_local' AND value > '0' LIMIT 1"
+    )
+    return bool(rows)
 
 
 async def inputs_after(database: Database, pos: int) -> AsyncIterator[bytes]:

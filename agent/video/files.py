@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 
+from agent.failpoints import reach
 from agent.video.errors import StorageError
 
 DIRECTORY_MODE = 0o2750
@@ -55,10 +56,12 @@ def write_durably(path: Path, data: bytes, *, mode: int, scratch: Path | None = 
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
+            reach("clip.after_write_before_name")
             aside.rename(path)
         except OSError:
             aside.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
+        reach("clip.after_name_before_row")
     except OSError as error:
         raise storage_error(error, "a file") from error

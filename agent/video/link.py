@@ -26,10 +26,13 @@ from agent.video.messages import (
     ClipOpened,
     ClipSealed,
     Configure,
+    Evict,
     FromWorker,
     Gap,
     Hello,
+    ListFiles,
     Manifest,
+    NewClips,
     Ping,
     Pong,
     Refused,
@@ -128,6 +131,7 @@ class MediaServer:
         self._ping_every = ping_every
         self._silence = silence
         self._worker: _Worker | None = None
+        self._new_clips: NewClips | None = None
         self._asked: dict[tuple[str, str], SaveClip | TakeStill] = {}
         # Full means that the core is behind: nothing more is read, and the worker keeps what it could not say.
         self._heard: asyncio.Queue[Heard] = asyncio.Queue(maxsize=capacity)
@@ -142,6 +146,20 @@ class MediaServer:
         self._configure = configure
         if self._worker is not None:
             self._worker.send(configure)
+
+    def new_clips(self, message: NewClips) -> None:
+        """Whether new clips are taken, for this worker and all that come after it."""
+        if message != self._new_clips:
+            self._new_clips = message
+            if self._worker is not None:
+                self._worker.send(message)
+
+    def order(self, message: Evict | ListFiles) -> bool:
+        """Tell the worker of now to do this; False when there is none. Who orders asks again when no answer comes."""
+        if self._worker is None:
+            return False
+        self._worker.send(message)
+        return True
 
     def ask(self, request: SaveClip | TakeStill) -> bool:
         """Ask for footage, now or of the next worker. False when as much as `capacity` already waits for an answer:
@@ -222,6 +240,8 @@ class MediaServer:
             return
         worker = self._worker = _Worker(writer, capacity=self._capacity)
         worker.send(self._configure)
+        if self._new_clips is not None:
+            worker.send(self._new_clips)
         for request in self._asked.values():
             worker.send(request)
         reason = "the media worker closed the connection"

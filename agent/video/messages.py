@@ -66,6 +66,32 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewClips:
+    """Whether new clips are taken; if not, each is refused with this sentence. Stills are always taken."""
+
+    type: ClassVar[str] = "new_clips"
+    state: Literal["taken", "refused"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evict:
+    """Delete these blobs. Asked again until answered; what is not there counts as deleted."""
+
+    type: ClassVar[str] = "evict"
+    batch: str
+    blobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFiles:
+    """Which blobs are on the disk, in the order of their names, beyond the name `after` (empty: from the first)?"""
+
+    type: ClassVar[str] = "list_files"
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
     """Are you there?"""
 
@@ -160,6 +186,22 @@ class StillTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PicturesTaken:
+    """A strip of key pictures up to a clip's cause (image/jpeg, side by side, oldest first) is on disk; `taken` are
+    their wall times."""
+
+    type: ClassVar[str] = "pictures_taken"
+    clip: str
+    incident: str
+    camera: str
+    sha256: str
+    bytes: int
+    taken: tuple[int, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """Time without footage of a camera, from and to as wall time, with its cause."""
 
@@ -182,6 +224,34 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evicted:
+    """What became of an order to delete: blobs that are not there any more, and those that were needed again."""
+
+    type: ClassVar[str] = "evicted"
+    batch: str
+    gone: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A blob on disk as it was found."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Every blob on the disk beyond the name `after` and up to `until`; an empty `until` is the end of the disk."""
+
+    type: ClassVar[str] = "files"
+    after: str
+    until: str
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pong:
     """I am here."""
 
@@ -189,9 +259,9 @@ class Pong:
     n: int
 
 
-ToWorker = Configure | SaveClip | TakeStill | Stored | Ping
-Manifest = ClipOpened | SegmentAdded | ClipSealed | StillTaken | Gap
-FromWorker = Hello | CameraState | Manifest | Refused | Pong
+ToWorker = Configure | SaveClip | TakeStill | Stored | NewClips | Evict | ListFiles | Ping
+Manifest = ClipOpened | SegmentAdded | ClipSealed | StillTaken | PicturesTaken | Gap
+FromWorker = Hello | CameraState | Manifest | Refused | Evicted | Files | Pong
 Message = ToWorker | FromWorker
 
 
@@ -200,6 +270,8 @@ def subject_of(message: Manifest) -> str:
     match message:
         case StillTaken(still=still):
             return still
+        case PicturesTaken(clip=clip):
+            return f"pictures {clip}"
         case Gap(camera=camera, since=since):
             return f"gap {camera} {since}"
         case _:
@@ -208,4 +280,4 @@ def subject_of(message: Manifest) -> str:
 
 def completes(message: Manifest) -> bool:
     """Whether nothing more will be told about this message's subject."""
-    return isinstance(message, ClipSealed | StillTaken | Gap)
+    return isinstance(message, ClipSealed | StillTaken | PicturesTaken | Gap)

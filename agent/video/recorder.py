@@ -5,28 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from agent.video import disposal
 from agent.video.blobs import BlobStore
 from agent.video.camera import CameraFeed
 from agent.video.clip import Clip
 from agent.video.clock import Clock
 from agent.video.errors import StorageError
 from agent.video.journal import Journal
+from agent.video.keeping import Keeping
 from agent.video.messages import (
     Camera,
     CameraState,
     ClipOpened,
     ClipSealed,
+    Evict,
     FromWorker,
     Gap,
+    ListFiles,
+    NewClips,
     Refused,
     SaveClip,
     SegmentAdded,
     TakeStill,
 )
+from agent.video.pictures_request import PicturesRequest, lower_this_thread
+from agent.video.reserve import Reserve
 from agent.video.still_request import StillRequest
 from agent.video.teller import Teller
 from agent.video.timeline import Reservation
@@ -38,7 +46,9 @@ MOST_AT_ONCE = 64
 WATCH_EVERY = 0.5
 """Seconds between looks at cameras that may have gone silent."""
 RESERVE_EVERY = 20
-"""Looks between checks of the timeline's reservation."""
+"""Looks between checks of the timeline's reservation and of the disk's reserve."""
+MOST_ORDERS = 16
+"""Orders to delete or to list that may wait; the core asks one after another, so more are a fault and are dropped."""
 
 
 class Recorder:
@@ -56,10 +66,19 @@ class Recorder:
         self._reservation = Reservation(root / "timeline.json")
         # Two threads: one file's fsync does not hold up the next one's hashing; more would only cost memory.
         self._disk = ThreadPoolExecutor(max_workers=2, thread_name_prefix="media disk")
+        # What is in no hurry has a thread of its own, so that it is never what a clip waits for.
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="media aside", initializer=lower_this_thread)
+        self._reserve_file = Reserve(root)
+        self._keeping = Keeping(store=self._store, reserve=self._reserve_file)
+        self._no_new_clips = ""
+        self._orders = 0
         self._teller = Teller(journal=self._journal, disk=self._disk, send=send)
         self._feeds: dict[str, CameraFeed] = {}
         self._tasks = tasks
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._patient: set[asyncio.Task[None]] = (
+            set()
+        )  # key pictures, at most one for each clip; orders, at most MOST_ORDERS
         self._stopping = asyncio.Event()
 
     def prepare(self) -> None:
@@ -70,6 +89,7 @@ class Recorder:
         except StorageError as error:
             # Cameras are still watched and clips still tried: the disk may come back, and the core must hear of it.
             log.error("media.storage_failed", reason=str(error))
+        self._reserve_file.set_aside()
         self._reservation.load(now=self._clock.boot())
         self._reserve()
         for opened, segments in self._journal.orphans():
@@ -139,6 +159,8 @@ class Recorder:
             refusal = "no such camera is configured here"
         elif self._clock.boot() > request.deadline_boot:
             refusal = "the request came too late: its footage is not in memory any more"
+        elif self._no_new_clips:
+            refusal = self._no_new_clips
         elif len(self._busy) >= MOST_AT_ONCE:
             refusal = f"{MOST_AT_ONCE} clips and stills are in the making already"
         else:
@@ -152,8 +174,19 @@ class Recorder:
                 stopping=self._stopping,
             )
             self._begin(("clip", request.clip), clip.run())
+            self._take_pictures(request, feed)
             return
         self._send(Refused(what="clip", subject=request.clip, camera=request.camera, reason=refusal))
+
+    def _take_pictures(self, request: SaveClip, feed: CameraFeed) -> None:
+        pictures = PicturesRequest(
+            request=request, feed=feed, keeping=self._keeping, teller=self._teller, aside=self._aside
+        )
+        stills = [task for (what, _), task in self._busy.items() if what == "still"]
+        # Not among the busy: what is only convenient must not keep a clip or still from being made.
+        task = self._tasks.create_task(pictures.run(first=stills), name=f"pictures {request.clip}")
+        self._patient.add(task)
+        task.add_done_callback(self._patient.discard)
 
     def take_still(self, request: TakeStill) -> None:
         """Take a still; or tell the one that was taken; or refuse."""
@@ -169,7 +202,7 @@ class Recorder:
         still = StillRequest(
             request=request,
             feed=feed,
-            store=self._store,
+            keeping=self._keeping,
             teller=self._teller,
             disk=self._disk,
             clock=self._clock,
@@ -185,6 +218,31 @@ class Recorder:
         if path := self._journal.forget(subject):
             self._disk.submit(path.unlink, missing_ok=True)
 
+    def new_clips(self, message: NewClips) -> None:
+        """Whether new clips are taken from now on."""
+        self._no_new_clips = "" if message.state == "taken" else message.reason
+
+    def dispose(self, order: Evict | ListFiles) -> None:
+        """Delete, or say what is there; answered when done."""
+        if self._orders >= MOST_ORDERS:
+            log.error("media.too_many_orders")
+            return
+        self._orders += 1
+        task = self._tasks.create_task(self._dispose(order), name=order.type)
+        self._patient.add(task)
+        task.add_done_callback(self._patient.discard)
+
+    async def _dispose(self, order: Evict | ListFiles) -> None:
+        run = asyncio.get_running_loop().run_in_executor
+        try:
+            if isinstance(order, Evict):
+                needed = disposal.named(list(self._journal.unconfirmed()))
+                self._send(await run(self._aside, partial(disposal.evict, self._store, order, needed=needed)))
+            elif (page := await run(self._aside, disposal.files, self._store, order)) is not None:
+                self._send(page)
+        finally:
+            self._orders -= 1
+
     async def run(self) -> None:
         """Watch the cameras until cancelled. WorkerError when one of their threads died."""
         looks = 0
@@ -194,6 +252,7 @@ class Recorder:
             looks += 1
             if looks % RESERVE_EVERY == 0:
                 await asyncio.get_running_loop().run_in_executor(self._disk, self._reserve)
+                await asyncio.get_running_loop().run_in_executor(self._disk, self._reserve_file.set_aside)
             if surplus := self._journal.surplus():
                 log.error("media.manifest_forgotten", subject=surplus)
                 self.stored(surplus)
@@ -211,10 +270,13 @@ class Recorder:
             _, late = await asyncio.wait(self._busy.values(), timeout=within)
             for task in late:
                 task.cancel()
+        for task in self._patient:
+            task.cancel()
 
     def shutdown(self) -> None:
-        """Give the disk threads back. Last of all: nothing may be asked any more."""
+        """Give the threads back. Last of all: nothing may be asked any more."""
         self._disk.shutdown(wait=False, cancel_futures=True)
+        self._aside.shutdown(wait=False, cancel_futures=True)
 
     def _say(self, message: CameraState | Gap) -> None:
         if isinstance(message, Gap):

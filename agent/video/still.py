@@ -27,6 +27,11 @@ class Still:
 
 def make_still(picture: KeyPicture) -> Still:
     """Decode and compress (one thread, about 30 ms at 1080p). PictureError when the bytes are no picture."""
+    return compress(decode(picture))
+
+
+def decode(picture: KeyPicture) -> av.VideoFrame:
+    """The picture itself. PictureError when the bytes are none."""
     if picture.parameters.width * picture.parameters.height > MOST_PIXELS:
         raise PictureError("the camera's picture is too large")
     try:
@@ -38,17 +43,18 @@ def make_still(picture: KeyPicture) -> Still:
         raise PictureError("the picture cannot be decoded") from None
     for frame in frames:
         if not frame.is_corrupt:
-            return _compress(frame)
+            return frame
     raise PictureError("the picture cannot be decoded")
 
 
-def _compress(frame: av.VideoFrame) -> Still:
+def compress(frame: av.VideoFrame, *, quantiser: int = QUANTISER) -> Still:
+    """A picture as JPEG."""
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.thread_count = 1
     encoder.width, encoder.height = frame.width, frame.height
     encoder.pix_fmt = "yuvj420p"
     encoder.time_base = Fraction(1, 25)
-    encoder.qmin = encoder.qmax = QUANTISER
+    encoder.qmin = encoder.qmax = quantiser
     # No comment naming the library and its version: the same picture is the same file everywhere.
     encoder.options = {"flags": "+bitexact"}
     full_range = frame.reformat(format="yuvj420p", dst_color_range="JPEG")

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from concurrent.futures import Executor
 
-from agent.video.blobs import Blob, BlobStore
+from agent.video.blobs import Blob
 from agent.video.camera import CameraFeed
 from agent.video.clock import Clock
 from agent.video.errors import PictureError, StorageError
+from agent.video.keeping import Keeping
 from agent.video.messages import Refused, StillTaken, TakeStill
 from agent.video.ring import KeyPicture
 from agent.video.still import Still, make_still
@@ -31,14 +32,14 @@ class StillRequest:
         *,
         request: TakeStill,
         feed: CameraFeed,
-        store: BlobStore,
+        keeping: Keeping,
         teller: Teller,
         disk: Executor,
         clock: Clock,
     ) -> None:
         self._request = request
         self._feed = feed
-        self._store = store
+        self._keeping = keeping
         self._teller = teller
         self._disk = disk
         self._clock = clock
@@ -88,7 +89,7 @@ class StillRequest:
 
     def _keep(self, picture: KeyPicture) -> tuple[Blob, Still]:
         still = make_still(picture)
-        return self._store.put(still.jpeg), still
+        return self._keeping.put(still.jpeg), still
 
     def _refused(self, reason: str) -> Refused:
         return Refused(what="still", subject=self._request.still, camera=self._request.camera, reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +16,18 @@ from agent.sdnotify import notify, watchdog_seconds
 from agent.video.client import MediaClient
 from agent.video.clock import Clock, SystemClock
 from agent.video.errors import WorkerError
-from agent.video.messages import Configure, FromWorker, Hello, SaveClip, Stored, TakeStill, ToWorker
+from agent.video.messages import (
+    Configure,
+    Evict,
+    FromWorker,
+    Hello,
+    ListFiles,
+    NewClips,
+    SaveClip,
+    Stored,
+    TakeStill,
+    ToWorker,
+)
 from agent.video.recorder import Recorder
 
 __all__ = ["WorkerError", "run"]
@@ -83,6 +95,10 @@ class Worker:
                 self._recorder.take_still(message)
             case Stored(subject=subject):
                 self._recorder.stored(subject)
+            case NewClips():
+                self._recorder.new_clips(message)
+            case Evict() | ListFiles():
+                self._recorder.dispose(message)
 
     def _configure(self, message: Configure) -> None:
         if self._recorder is None:
@@ -118,5 +134,6 @@ def _version() -> str:
 async def run(*, socket: Path, stop: asyncio.Event) -> None:
     """The worker's whole life: connect to the core at `socket`, record what it asks, end when `stop` is set."""
     settle()
-    os.nice(NICE)
+    with contextlib.suppress(PermissionError):  # where the service manager forbids it, it sets it (Nice=)
+        os.nice(NICE)
     await Worker(socket=socket, clock=SystemClock(), stop=stop).run()

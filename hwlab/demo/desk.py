@@ -11,18 +11,28 @@ from collections.abc import Callable
 from typing import Any
 
 from hwlab.instant import boot_now, wall_now
+from hwlab.journal import Journal
 
 _TOLERANCE = 300  # seconds, as the specification asks
 _MAX_BODY = 1_000_000
 
 
 class Desk:
-    """Serves until cancelled; `told` gets (boot µs, message) of every verified one, `refused` counts the others."""
+    """Serves until cancelled; `told` gets (boot µs, message) of every verified one, `refused` counts the others. With a
+    `journal` each is written there before it is accepted, for the checker."""
 
-    def __init__(self, *, port: int, secret: str, told: Callable[[int, dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        *,
+        port: int,
+        secret: str,
+        told: Callable[[int, dict[str, Any]], None] = lambda _at, _message: None,
+        journal: Journal | None = None,
+    ) -> None:
         self._port = port
         self._key = base64.b64decode(secret.removeprefix("whsec_"))
         self._told = told
+        self._journal = journal
         self.refused = 0
 
     async def run(self) -> None:
@@ -42,7 +52,9 @@ class Desk:
                 body = await reader.readexactly(min(int(fields.get("content-length", 0)), _MAX_BODY))
             good = self._verify(fields, body)
             if good:
-                self._told(boot_now(), json.loads(body))
+                message = json.loads(body)
+                self._take_down(fields["webhook-id"], message)
+                self._told(boot_now(), message)
             else:
                 self.refused += 1
             status = "204 No Content" if good else "401 Unauthorized"
@@ -52,6 +64,12 @@ class Desk:
             self.refused += 1
         finally:
             writer.close()
+
+    def _take_down(self, identity: str, message: dict[str, Any]) -> None:
+        if self._journal is not None:
+            data = message["data"]
+            news = [[one["incident"], one["possibly_repeated"]] for one in data.get("incidents", [data])]
+            self._journal.add("desk", "told", message=identity, type=message["type"], news=news)
 
     def _verify(self, fields: dict[str, str], body: bytes) -> bool:
         identity, moment = fields.get("webhook-id", ""), fields.get("webhook-timestamp", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -24,12 +24,22 @@ _NICE = {"box": 10, "media": 13}
 class Process:
     """One command of the product, READY by sd_notify(3) on a socket of ours."""
 
-    def __init__(self, *, name: str, words: tuple[str, ...], directory: Path) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        words: tuple[str, ...],
+        directory: Path,
+        program: tuple[str, ...] = COMMAND,
+        nice: int | None = None,
+    ) -> None:
         self.name = name
         self.ready_seconds = 0.0
         self._notify = directory / f"{name}.notify"
         log_file = directory / f"{name}.log"
-        self._child = Child(name=name, argv=[*COMMAND, *words], log_file=log_file, nice=_NICE.get(name, 0))
+        self._child = Child(
+            name=name, argv=[*program, *words], log_file=log_file, nice=_NICE.get(name, 0) if nice is None else nice
+        )
 
     @property
     def pid(self) -> int | None:
@@ -37,19 +47,24 @@ class Process:
         return self._child.pid
 
     @property
+    def status(self) -> int | None:
+        """How it ended (a signal's number is negative); None while it runs or before it ran."""
+        return self._child.returncode
+
+    @property
     def log_file(self) -> Path:
         """What it printed."""
         return self._child.log_file
 
-    async def start(self) -> None:
-        """Start it and wait for READY; `ready_seconds` is how long that took."""
+    async def start(self, env: Mapping[str, str] | None = None) -> None:
+        """Start it, with `env` added to its environment, and wait for READY; `ready_seconds` is how long that took."""
         self._notify.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
             listener.bind(_short(self._notify))
             listener.setblocking(False)
             began = time.monotonic()
-            await self._child.start({"NOTIFY_SOCKET": _short(self._notify)})
+            await self._child.start({**(env or {}), "NOTIFY_SOCKET": _short(self._notify)})
             ended = asyncio.create_task(self._child.wait(), name=f"{self.name} end")
             try:
                 while True:
@@ -75,6 +90,10 @@ class Process:
     async def kill(self) -> None:
         """SIGKILL."""
         await self._child.kill()
+
+    async def ended(self) -> int:
+        """Wait until it ends; how it did."""
+        return await self._child.wait()
 
 
 def _short(path: Path) -> str:

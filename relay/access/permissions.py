@@ -14,6 +14,8 @@ Action = Literal[
     "incident.act",  # acknowledge, start, assign, note, resolve, close, reopen, merge, split
     "output.silence",
     "media.view",
+    "media.hold",
+    "media.release",
     "gateway.view",
     "people.view",
     "people.manage",
@@ -22,8 +24,8 @@ Action = Literal[
 ACTIONS: tuple[str, ...] = get_args(Action)
 
 _VIEWER: frozenset[str] = frozenset({"feed.view", "incident.view", "media.view", "gateway.view", "account.manage"})
-_GUARD = _VIEWER | {"incident.act", "output.silence"}
-_ADMIN = _GUARD | {"people.view", "people.manage"}
+_GUARD = _VIEWER | {"incident.act", "output.silence", "media.hold"}
+_ADMIN = _GUARD | {"people.view", "people.manage", "media.release"}
 GRANTS: dict[str, frozenset[str]] = {"viewer": _VIEWER, "guard": _GUARD, "admin": _ADMIN}
 
 _WORDS: dict[str, str] = {
@@ -32,6 +34,8 @@ _WORDS: dict[str, str] = {
     "incident.act": "act on incidents",
     "output.silence": "silence a siren",
     "media.view": "see pictures and clips",
+    "media.hold": "put footage on hold",
+    "media.release": "release footage that is on hold",
     "gateway.view": "see the gateways",
     "people.view": "see the people",
     "people.manage": "add or change people",

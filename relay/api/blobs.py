@@ -119,6 +119,13 @@ class _Blobs:
             return problem(413, "too-large", f"a blob may have 1 to {self._largest} bytes")
         if self._directory.find(peer.tenant, sha256) is not None:
             return Response(status_code=201, headers={"upload-complete": "?1", "upload-offset": str(length)})
+        begun = None
+        if not complete and not _number(request, "content-length"):  # announced only: nothing comes with it
+            begun = self._uploads.begun(tenant=peer.tenant, gateway=peer.gateway, sha256=sha256, length=length)
+        if begun is not None:
+            upload = await self._uploads.find(begun, gateway=peer.gateway)
+            headers = {"upload-offset": str(upload.offset), "upload-complete": "?0"}
+            return Response(status_code=201, headers=headers | {"location": f"/v1/uploads/{upload.id}"})
         upload = self._uploads.create(tenant=peer.tenant, gateway=peer.gateway, sha256=sha256, length=length)
         try:
             response = await self._append(request, peer, upload, offset=0, complete=complete)

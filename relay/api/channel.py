@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -24,7 +24,8 @@ from relay.hub import Hub, Stream
 from relay.ingest import Ingest
 from relay.peer import Peer
 from relay.presence import Presence
-from relay.store import entries, gateways
+from relay.restored import Restored
+from relay.store import conditions, entries, gateways
 from relay.store.database import FAILURES, Database
 from relay.store.schema import command as command_table
 from rules import wire
@@ -36,6 +37,19 @@ HELLO_SECONDS = 10.0
 SILENCE_SECONDS = 60.0  # three heartbeats; the connection is half open then
 WATCH_SECONDS = 4.0
 POLICY, GOING_AWAY, AGAIN = 1008, 1001, 1013
+
+
+# Made once: it is asked whenever something is new for a gateway.
+_COMMANDS = (
+    select(command_table)
+    .where(
+        command_table.c.gateway == bindparam("gateway"),
+        command_table.c.state.in_(("queued", "sent")),
+        command_table.c.expires > bindparam("now"),
+    )
+    .order_by(command_table.c.created)
+    .limit(100)
+)
 
 
 class _End(Exception):
@@ -53,6 +67,7 @@ class _State:
     pulled: int | None = None  # the cursor of a pull not answered yet
     owed: int | None = None  # the cursor of a pull answered with nothing: answered again when there is something
     sent: set[str] = field(default_factory=set)
+    beats: int = 0  # heartbeats heard
 
 
 class Channel:
@@ -69,6 +84,7 @@ class Channel:
         changes: Changes,
         clock: Clock,
         gate: Gate,
+        restored: Restored | None = None,
     ) -> None:
         self._relay = relay
         self._db = db
@@ -78,6 +94,7 @@ class Channel:
         self._changes = changes
         self._clock = clock
         self._gate = gate
+        self._restored = restored
 
     async def serve(self, socket: WebSocket) -> None:
         peer = peer_of(socket)
@@ -108,7 +125,8 @@ class Channel:
             await _close(socket, end)
 
     async def _greet(self, socket: WebSocket, peer: Peer) -> None:
-        await socket.send_text(wire.RelayHello(relay=self._relay, wall=self._clock.wall()).text())
+        restored = self._restored.until if self._restored is not None else None
+        await socket.send_text(wire.RelayHello(relay=self._relay, wall=self._clock.wall(), restored=restored).text())
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 hello = await _receive(socket)
@@ -120,12 +138,23 @@ class Channel:
             raise _End(POLICY, "a gateway may only speak for itself")
         await self._alive(peer, software=hello.software)
 
-    async def _alive(self, peer: Peer, *, software: str | None = None, outlets: str | None = None) -> None:
+    async def _alive(
+        self,
+        peer: Peer,
+        *,
+        software: str | None = None,
+        outlets: str | None = None,
+        storage: str | None = None,
+        complete: bool = False,
+    ) -> None:
+        """`complete`: the gateway says that we have all its records."""
         self._presence.heard(peer.gateway)
         async with self._db.write() as connection:
             now = self._clock.wall()
             await gateways.locked(connection, peer, now=now)
-            await gateways.heard(connection, peer.gateway, now=now, software=software, outlets=outlets)
+            await gateways.heard(connection, peer.gateway, now=now, software=software, outlets=outlets, storage=storage)
+            if complete:
+                await conditions.clear_own(connection, peer.gateway, family="restored")
         self._changes.publish(gateways=[peer.gateway])
 
     async def _read(self, socket: WebSocket, peer: Peer, stream: Stream, state: _State) -> None:
@@ -139,7 +168,11 @@ class Channel:
             match message:
                 case wire.Heartbeat():
                     outlets = {name: outlet.model_dump() for name, outlet in list(message.outlets.items())[:64]}
-                    await self._alive(peer, outlets=json.dumps(outlets))
+                    state.beats += 1
+                    # The first one may be older than the gateway's next look at how far we are.
+                    complete = self._restored is not None and state.beats > 1 and _complete(message)
+                    storage = message.storage.text() if message.storage is not None else ""
+                    await self._alive(peer, outlets=json.dumps(outlets), storage=storage, complete=complete)
                 case wire.Pull():
                     state.pulled, state.owed = max(0, message.after), None
                     stream.wake.set()
@@ -169,18 +202,7 @@ class Channel:
     async def _send_commands(self, socket: WebSocket, stream: Stream, state: _State) -> None:
         now = self._clock.wall()
         async with self._db.read() as connection:
-            rows = (
-                await connection.execute(
-                    select(command_table)
-                    .where(
-                        command_table.c.gateway == stream.gateway,
-                        command_table.c.state.in_(("queued", "sent")),
-                        command_table.c.expires > now,
-                    )
-                    .order_by(command_table.c.created)
-                    .limit(100)
-                )
-            ).all()
+            rows = (await connection.execute(_COMMANDS, {"gateway": stream.gateway, "now": now})).all()
         # A command that was sent on an earlier stream and has no outcome is sent again: the agent knows its id.
         for row in rows:
             if row.id in state.sent:
@@ -239,6 +261,11 @@ async def _receive(
         return wire.read_from_agent(text)
     except WireError as error:
         raise _End(1007, str(error)) from None
+
+
+def _complete(heartbeat: wire.Heartbeat) -> bool:
+    """Whether every relay that keeps a copy, this one among them, has all records of the gateway."""
+    return all(one.reachable and one.behind == 0 for one in heartbeat.outlets.values() if one.keeps_copy)
 
 
 async def _close(socket: WebSocket, end: _End) -> None:

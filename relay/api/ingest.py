@@ -1,4 +1,4 @@
-"""`GET /v1/lanes` and `POST /v1/lanes/{lane}`: the watermarks, and batches of records."""
+"""`GET /v1/lanes` and `POST /v1/lanes/{lane}`: the watermarks, and batches of records, plain or in zstd."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from relay.api import encoding
 from relay.api.peers import peer_of
 from relay.api.problem import problem
+from relay.clock import Clock
 from relay.ingest import Conflict, Ingest
 from relay.metrics import Metrics
+from relay.peer import Peer
 from relay.presence import Presence
 from relay.store.database import FAILURES
+from relay.turns import Busy, Turns
 from rules import wire
 from rules.errors import WireError
 
@@ -25,11 +29,17 @@ BODY_SECONDS = 30
 _EPOCH = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
+_READS = {"accept-encoding": encoding.ACCEPTED}
+
+
+def _announced(request: Request) -> int | None:
+    """The bytes that come; None when they are more than a batch may have."""
+    announced = request.headers.get("content-length", str(wire.MAX_BATCH_BYTES))
+    return int(announced) if announced.isdigit() and int(announced) <= wire.MAX_BATCH_BYTES else None
+
+
 async def _body(request: Request) -> bytes | None:
     """The whole body; None when it is larger than a batch may be."""
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdigit() or int(announced) > wire.MAX_BATCH_BYTES:
-        return None
     parts: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -40,7 +50,11 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(parts)
 
 
-def routes(*, ingest: Ingest, presence: Presence, metrics: Metrics) -> list[Route]:
+def _too_large(detail: str) -> Response:
+    return problem(413, "too-large", f"{detail}; send fewer records at once")
+
+
+def routes(*, ingest: Ingest, presence: Presence, metrics: Metrics, clock: Clock, turns: Turns) -> list[Route]:
     async def lanes(request: Request) -> Response:
         peer = peer_of(request)
         epoch = request.query_params.get("epoch")
@@ -48,26 +62,40 @@ def routes(*, ingest: Ingest, presence: Presence, metrics: Metrics) -> list[Rout
             return problem(400, "bad-request", "epoch is not an epoch's name")
         presence.heard(peer.gateway)
         found = await ingest.watermarks(peer, epoch=epoch)
-        return Response(found.text(), media_type="application/json")
+        text = found.model_copy(update={"wall": clock.wall()}).text()
+        return Response(text, media_type="application/json", headers=_READS)
 
     async def take(request: Request) -> Response:
-        peer = peer_of(request)
         lane = request.path_params["lane"]
         if lane not in wire.LANES:
             return problem(404, "not-found", f"there is no lane {lane[:20]}; there is {', '.join(wire.LANES)}")
+        packed = request.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in ("identity", encoding.ACCEPTED):
+            detail = f"a batch may be plain or {encoding.ACCEPTED}, not {packed[:20]}"
+            return problem(415, "bad-encoding", detail, headers=_READS)
+        most = f"a batch may have {wire.MAX_BATCH_BYTES} bytes"
+        announced = _announced(request)
+        if announced is None:
+            return _too_large(most)
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(request)
-        except TimeoutError:
-            return problem(408, "too-slow", f"the batch did not arrive within {BODY_SECONDS} s")
-        except ClientDisconnect:
-            return problem(400, "cut", "the connection broke before the batch was whole")
-        if body is None:
-            return problem(
-                413, "too-large", f"a batch may have {wire.MAX_BATCH_BYTES} bytes; send fewer records at once"
-            )
+            async with turns.hold(lane, announced):
+                try:
+                    async with asyncio.timeout(BODY_SECONDS):
+                        body = await _body(request)
+                except TimeoutError:
+                    return problem(408, "too-slow", f"the batch did not arrive within {BODY_SECONDS} s")
+                except ClientDisconnect:
+                    return problem(400, "cut", "the connection broke before the batch was whole")
+                if body is None:
+                    return _too_large(most)
+                async with turns.turn(lane):
+                    return await work(peer_of(request), lane, body, packed=packed != "identity")
+        except Busy as busy:
+            return problem(503, "busy", str(busy), headers={"retry-after": f"{busy.retry_after:.0f}"})
+
+    async def work(peer: Peer, lane: str, body: bytes, *, packed: bool) -> Response:
         try:
-            batch = wire.read_batch(body)
+            batch = wire.read_batch(encoding.inflate(body, most=wire.MAX_BATCH_BYTES) if packed else body)
             header = batch.header
             if header.gateway != peer.gateway:
                 return problem(403, "not-yours", "a gateway may only speak for itself")
@@ -78,6 +106,10 @@ def routes(*, ingest: Ingest, presence: Presence, metrics: Metrics) -> list[Rout
             presence.heard(peer.gateway)
             with metrics.batch_seconds.time():
                 answer = await ingest.take(peer, batch)
+        except encoding.TooLong as error:
+            return _too_large(str(error))
+        except encoding.Unreadable as error:
+            return problem(400, "bad-encoding", str(error))
         except WireError as error:
             return problem(400, "bad-request", str(error))
         except FAILURES as error:  # nothing was acknowledged, the gateway keeps its records
@@ -89,7 +121,8 @@ def routes(*, ingest: Ingest, presence: Presence, metrics: Metrics) -> list[Rout
             return problem(409, answer.type, answer.detail, facts=facts)
         metrics.records.labels(lane).inc(len(batch.lines))
         metrics.quarantined.labels(lane).inc(len(answer.quarantined))
-        return Response(answer.text(), media_type="application/json")
+        said = answer.model_copy(update={"wall": clock.wall(), "retry_after": turns.credit(lane)})
+        return Response(said.text(), media_type="application/json")
 
     return [
         Route("/v1/lanes", lanes, methods=["GET"]),

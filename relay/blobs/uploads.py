@@ -24,6 +24,7 @@ import structlog
 
 from relay.blobs.directory import FULL, BlobDirectory, DiskFull
 from relay.errors import NotFound, RelayError
+from relay.failpoints import reach
 
 log = structlog.get_logger(__name__)
 
@@ -94,12 +95,17 @@ class Uploads:
             raise NotFound("there is no such upload")
         return self._directory.uploads / upload
 
+    def begun(self, *, tenant: str, gateway: str, sha256: str, length: int) -> str | None:
+        """The id of an unfinished upload of the same blob by the same gateway: one that was restarted, and no longer
+        knows how far it had come, goes on there. Blocking, but only small files."""
+        same = {"tenant": tenant, "gateway": gateway, "sha256": sha256, "length": length}
+        return next((path.name for path in self._of(gateway) if _meta(path) == same), None)
+
     def create(self, *, tenant: str, gateway: str, sha256: str, length: int) -> Upload:
         """Begin. DiskFull, ReadOnly, BadName, TooMany. Blocking, but only small files."""
         self._directory.path(tenant, sha256)  # checks both words
         self._directory.check_room(length)
-        if sum(1 for _ in self._of(gateway)) >= MOST_PER_GATEWAY:
-            raise TooMany(f"{MOST_PER_GATEWAY} uploads of this gateway are unfinished; finish or delete some")
+        self._make_place(gateway)
         identity = uuid4().hex
         folder = self._directory.uploads / identity
         meta = {"tenant": tenant, "gateway": gateway, "sha256": sha256, "length": length}
@@ -111,6 +117,19 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
             raise _full(error) from None
         return Upload(id=identity, tenant=tenant, gateway=gateway, sha256=sha256, length=length, offset=0)
+
+    def _make_place(self, gateway: str) -> None:
+        """Of too many unfinished ones the one that was left alone longest goes: kills of either end must not add up
+        until nothing can be sent for a week."""
+        unfinished = self._of(gateway)
+        if len(unfinished) < MOST_PER_GATEWAY:
+            return
+        idle = [path for path in unfinished if path.name not in self._turns]
+        if not idle:
+            raise TooMany(f"{MOST_PER_GATEWAY} uploads of this gateway are under way; finish or delete some")
+        oldest = min(idle, key=_touched)
+        shutil.rmtree(oldest, ignore_errors=True)
+        log.info("upload.gave_way", upload=oldest.name, gateway=gateway)
 
     def _of(self, gateway: str) -> list[Path]:
         return [path for path in self._directory.uploads.iterdir() if (_meta(path) or {}).get("gateway") == gateway]
@@ -164,6 +183,7 @@ class Uploads:
                 if turn.holder is not me:
                     raise Superseded("a later request goes on with this upload")
                 offset += await asyncio.to_thread(_append, path, offset, piece, digest)
+                reach("upload.after_chunk")
 
         try:
             try:
@@ -195,10 +215,12 @@ class Uploads:
         if found != upload.sha256:
             await asyncio.to_thread(shutil.rmtree, folder)
             raise WrongDigest(f"the bytes have the SHA-256 {found}, announced was {upload.sha256}")
+        reach("upload.before_complete")
         try:
             await asyncio.to_thread(self._directory.keep, upload.tenant, upload.sha256, folder / "data")
         except OSError as error:
             raise _full(error) from None
+        reach("upload.after_keep_before_reply")
         await asyncio.to_thread(shutil.rmtree, folder)
 
     async def delete(self, upload: str, *, gateway: str) -> None:
@@ -211,12 +233,16 @@ class Uploads:
         removed = 0
         now = time.time()  # compared with file times, which are wall time
         for folder in self._directory.uploads.iterdir():
-            newest = max((path.stat().st_mtime for path in folder.iterdir()), default=folder.stat().st_mtime)
-            if now - newest > STALE_SECONDS and folder.name not in self._turns:
+            if now - _touched(folder) > STALE_SECONDS and folder.name not in self._turns:
                 shutil.rmtree(folder, ignore_errors=True)
                 log.info("upload.swept", upload=folder.name)
                 removed += 1
         return removed
+
+
+def _touched(folder: Path) -> float:
+    """When something of an upload was last written."""
+    return max((path.stat().st_mtime for path in folder.iterdir()), default=folder.stat().st_mtime)
 
 
 def _meta(folder: Path) -> dict[str, Any] | None:

@@ -22,10 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relay.clock import Clock
 from relay.config import Notify
 from relay.errors import SendError
+from relay.failpoints import reach
 from relay.incidents import Incidents
 from relay.metrics import Metrics
 from relay.notify.message import Message, News
 from relay.notify.stages import RANKS, View, judge, route
+from relay.restored import Restored
 from relay.store import deliveries
 from relay.store.database import FAILURES, Database
 from relay.store.deliveries import Delivery
@@ -75,6 +77,7 @@ class Notifier:
         chance: random.Random,
         alone: bool,
         on_site: bool = False,
+        restored: Restored | None = None,
     ) -> None:
         """`senders` by the configured name; `alone`: no other process works on the same rows; `on_site`: this relay
         stands in the building."""
@@ -91,7 +94,9 @@ class Notifier:
         self._chance = chance
         self._alone = alone
         self._on_site = on_site
+        self._restored = restored
         self._news = asyncio.Event()
+        self._more = False  # news wait that the last round had no room for
         self._limit = asyncio.Semaphore(AT_ONCE)
 
     def wake(self) -> None:
@@ -118,6 +123,8 @@ class Notifier:
         """Route, judge, start sending; returns the seconds until the rows want to be looked at again."""
         for job in await self.prepare(first=first):
             sending.create_task(self._send(job), name=f"notify-{job.message.id}")
+        if self._more:
+            return 0.0  # the news of a night come at once, and are to go out together
         async with self._db.read() as connection:
             at = await deliveries.next_due(connection)
         return LONGEST_REST if at is None else min(LONGEST_REST, max(0.01, (at - self._clock.wall()) / 1_000_000))
@@ -127,6 +134,7 @@ class Notifier:
         async with self._db.read() as connection:
             idle = not first and await deliveries.nothing_to_do(connection, now=self._clock.wall())
         if idle:
+            self._more = False
             return []
         jobs: list[_Sending] = []
         async with self._db.write() as connection:
@@ -147,16 +155,17 @@ class Notifier:
 
     async def _route(self, connection: AsyncConnection, *, now: int) -> None:
         notices = await deliveries.unrouted(connection)
+        self._more = len(notices) == deliveries.MOST_AT_ONCE
+        happened = await deliveries.happened(connection, notices)
         rows: list[dict[str, Any]] = []
         for notice in notices:
-            folded, _ = await self._incidents.folded(connection, notice.incident)
-            happened = [entry.wall for entry in folded.entries if entry.kind == f"incident.{notice.transition}"]
             drafts = route(
                 config=self._config,
                 policy=notice.policy,
                 site=notice.site,
-                opened=max(happened, default=notice.created),
+                opened=happened.get((notice.incident, notice.transition), notice.created),
                 now=now,
+                restored=self._restored,
             )
             for draft in drafts:
                 rows.append(
@@ -173,6 +182,7 @@ class Notifier:
                         "reason": draft.reason,
                         "created": now,
                         "next_at": draft.next_at,
+                        "possibly_repeated": int(draft.possibly_repeated),
                     }
                 )
                 if draft.reason:
@@ -198,6 +208,7 @@ class Notifier:
             reachable=() if self._keeps else await self._reachable(connection, gateway, now=now),
             now=now,
             on_site=self._on_site,
+            told_as=_told_as(delivery),
         )
         verdict = judge(view)
         if not verdict.go and verdict.until is None:
@@ -261,10 +272,12 @@ class Notifier:
         first = job.parts[0]
         error: SendError | None = None
         async with self._limit:
+            reach("notify.before_send")
             try:
                 await self._senders[first.recipient].send(job.message, now=self._clock.wall())
             except SendError as failed:
                 error = failed
+        reach("notify.after_send_before_mark")
         try:
             await self._record(job, error)
         except FAILURES as failed:
@@ -315,7 +328,7 @@ class Notifier:
 
     def _entry(self, delivery: Delivery, lamport: int, *, state: str, attempt: int, now: int) -> Entry:
         return Entry(
-            id=ids.derived("notified", delivery.id),
+            id=_told_as(delivery),
             kind="incident.notified",
             incident=delivery.incident,
             lamport=lamport,
@@ -330,3 +343,8 @@ class Notifier:
                 "possibly_repeated": delivery.possibly_repeated,
             },
         )
+
+
+def _told_as(delivery: Delivery) -> str:
+    """The id of the entry that says what became of a delivery."""
+    return ids.derived("notified", delivery.id)

@@ -1,8 +1,8 @@
 """The stages between "there is something to tell" and a message that leaves: pure functions, each with its reason.
 
-    notice ─► route ─► digest ─► secret ─► settled ─► told elsewhere ─► stand back ─► send ─► record
-              (which   (old news  (never     (somebody   (another relay    (the box,      (a channel's
-               channels) together) on site)   acted)      told them)        while it can)   sender)
+    notice ─► route ─► digest ─► secret ─► told before ─► settled ─► told elsewhere ─► stand back ─► send ─► record
+              (which   (old news  (never    (by us, before  (somebody  (another relay    (the box,      (a channel's
+               channels) together) on site)  a restore)      acted)     told them)        while it can)   sender)
 
 A stage looks at a `View` of one delivery and returns a `Verdict`. Adding one is adding a function here and its name to
 `STAGES`, in the order in which they are asked.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from relay.config import Notify
+from relay.restored import HEARSAY, Restored
 from rules.incidents import Incident
 
 AGAIN = 10_000_000  # µs until a delivery that is held for now is looked at again
@@ -33,6 +34,7 @@ class Draft:
     next_at: int
     state: Literal["queued", "failed"] = "queued"
     reason: str = ""
+    possibly_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class View:
     reachable: tuple[str, ...]
     now: int
     on_site: bool = False
+    told_as: str = ""  # the id of the entry this relay makes when it has told this
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,11 @@ class Verdict:
 GO = Verdict()
 
 
-def route(*, config: Notify, policy: str | None, site: str, opened: int, now: int) -> list[Draft]:
-    """Which channels a notice goes to. An incident that names no policy tells nobody: that is the rule's choice."""
+def route(
+    *, config: Notify, policy: str | None, site: str, opened: int, now: int, restored: Restored | None = None
+) -> list[Draft]:
+    """Which channels a notice goes to. An incident that names no policy tells nobody: that is the rule's choice. What
+    happened before this relay was restored waits for word that people were told, then goes out as a possible repeat."""
     if policy is None:
         return []
     channels = config.policies.get(policy)
@@ -78,14 +84,16 @@ def route(*, config: Notify, policy: str | None, site: str, opened: int, now: in
         return [
             Draft(policy=policy, channel="none", recipient="", digest=None, next_at=now, state="failed", reason=reason)
         ]
-    old = now - opened > config.old_after
+    repeated = restored is not None and restored.unknown(opened)
+    old = repeated or now - opened > config.old_after
     return [
         Draft(
             policy=policy,
             channel=channel.channel,
             recipient=channel.name,
             digest=site if old else None,
-            next_at=now + COLLECT if old else now,
+            next_at=now + (HEARSAY if repeated else COLLECT if old else 0),
+            possibly_repeated=repeated,
         )
         for channel in channels
     ]
@@ -142,6 +150,14 @@ def told_elsewhere(view: View) -> Verdict:
     return GO
 
 
+def told_before(view: View) -> Verdict:
+    """This relay has told it, and was then restored from an older copy: its own entry came back with the log."""
+    for entry in view.incident.entries:
+        if entry.id == view.told_as and entry.body.get("state") == "sent":
+            return Verdict(f"{view.recipient} was told before this relay was restored")
+    return GO
+
+
 def stand_back(view: View) -> Verdict:
     """The relay on the box leaves it to one that keeps a copy, for as long as the gateway reaches that one."""
     if view.keeps or not view.reachable:
@@ -149,7 +165,7 @@ def stand_back(view: View) -> Verdict:
     return Verdict(f"left to {', '.join(view.reachable)}, which the gateway reaches", view.now + AGAIN)
 
 
-STAGES: tuple[Callable[[View], Verdict], ...] = (secret, settled, told_elsewhere, stand_back)
+STAGES: tuple[Callable[[View], Verdict], ...] = (secret, told_before, settled, told_elsewhere, stand_back)
 
 
 def judge(view: View) -> Verdict:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.store import upsert
 from relay.store.schema import device_state, trouble
-from rules.events import DeviceEvent, Event, OutputReported
+from rules.events import DeviceEvent, Event, OutputReported, StorageFull, StorageLow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,32 @@ TROUBLES: dict[str, Rule] = {
     "broker.restored": Rule("broker", "broker"),
     "outlet.lost": Rule("outlet", "outlet", raises=True),
     "outlet.refused": Rule("outlet", "outlet", raises=True),
+    "outlet.silent": Rule("outlet", "outlet", raises=True),
     "outlet.restored": Rule("outlet", "outlet"),
+    "outlet.retired": Rule("outlet", "outlet"),
+    "budget.low": Rule("budget", "outlet", raises=True),
+    "budget.spent": Rule("budget", "outlet", raises=True),
+    "budget.ample": Rule("budget", "outlet"),
     "disk.full": Rule("disk", "path", raises=True),
     "disk.restored": Rule("disk", "path"),
+    "storage.low": Rule("storage", raises=True),
+    "storage.full": Rule("storage", raises=True),
+    "storage.ample": Rule("storage"),
     "media.lost": Rule("media", raises=True),
     "media.restored": Rule("media"),
     "store.failed": Rule("store", raises=True),
     "store.restored": Rule("store"),
+    "store.suspect": Rule("log", raises=True),
+    "store.recovered": Rule("log", raises=True),
+    "store.sound": Rule("log"),
+    "ballast.released": Rule("ballast", raises=True),
+    "ballast.restored": Rule("ballast"),
+    "clock.doubted": Rule("clock", raises=True),
+    "clock.trusted": Rule("clock"),
+    "clock.drifted": Rule("drift", "outlet", raises=True),
+    "clock.agreed": Rule("drift", "outlet"),
+    "device.flooding": Rule("flood", "device", raises=True),
+    "device.calm": Rule("flood", "device"),
     "boot": Rule("store"),  # that a boot could be written is proof enough
 }
 
@@ -59,6 +78,10 @@ def key(family: str, subject: str) -> str:
 
 
 def _reason(event: Event) -> str:
+    if isinstance(event, StorageLow):
+        return f"Room for about {event.days} {'day' if event.days == 1 else 'days'}, {event.free / 1e9:.1f} GB."
+    if isinstance(event, StorageFull):
+        return f"{event.waiting / 1e9:.1f} GB wait for a copy elsewhere, {event.held / 1e9:.1f} GB are on hold."
     free = getattr(event, "free", None)
     return str(getattr(event, "reason", "")) or (f"{free} bytes free" if free is not None else "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.store.schema import delivery as table
-from relay.store.schema import incident, notice, still
+from relay.store.schema import entry, incident, notice, still
 
 MOST_AT_ONCE = 64
 
@@ -90,8 +91,32 @@ _SAME_DIGEST = _DELIVERY.where(
 ).with_for_update(skip_locked=True, of=table)
 
 
+# Asked at every wake, so made once: putting such a statement together costs more than answering it.
+_ANYTHING = select(
+    or_(
+        select(notice.c.id).where(notice.c.routed.is_(None)).exists(),
+        select(table.c.id).where(table.c.state.in_(("queued", "held")), table.c.next_at <= bindparam("now")).exists(),
+        select(table.c.id).where(table.c.state == "sending", table.c.leased_until < bindparam("now")).exists(),
+    )
+)
+_NEXT = select(func.min(table.c.next_at)).where(table.c.state.in_(("queued", "held")))
+
+
 async def unrouted(connection: AsyncConnection) -> list[Notice]:
     return [Notice(**row._mapping) for row in await connection.execute(_UNROUTED)]
+
+
+async def happened(connection: AsyncConnection, notices: Sequence[Notice]) -> dict[tuple[str, str], int]:
+    """When (wall µs) each of their incidents last was what they tell, by incident and transition."""
+    if not notices:
+        return {}
+    rows = await connection.execute(
+        select(entry.c.incident, entry.c.kind, func.max(entry.c.wall))
+        .where(entry.c.incident.in_({notice.incident for notice in notices}))
+        .where(entry.c.kind.in_({f"incident.{notice.transition}" for notice in notices}))
+        .group_by(entry.c.incident, entry.c.kind)
+    )
+    return {(incident, kind.removeprefix("incident.")): wall for incident, kind, wall in rows}
 
 
 async def routed(connection: AsyncConnection, notices: list[str], rows: list[dict[str, Any]], *, now: int) -> None:
@@ -157,16 +182,12 @@ async def take_over(connection: AsyncConnection, *, now: int, everything: bool) 
 
 async def nothing_to_do(connection: AsyncConnection, *, now: int) -> bool:
     """Whether no row wants anything: most looks find that, and need not become the writer for it."""
-    new = select(notice.c.id).where(notice.c.routed.is_(None)).exists()
-    ripe = select(table.c.id).where(table.c.state.in_(("queued", "held")), table.c.next_at <= now).exists()
-    gone = select(table.c.id).where(table.c.state == "sending", table.c.leased_until < now).exists()
-    return not await connection.scalar(select(or_(new, ripe, gone)))
+    return not await connection.scalar(_ANYTHING, {"now": now})
 
 
 async def next_due(connection: AsyncConnection) -> int | None:
     """When the next delivery wants to be looked at (wall µs)."""
-    waiting = select(func.min(table.c.next_at)).where(table.c.state.in_(("queued", "held")))
-    found: int | None = await connection.scalar(waiting)
+    found: int | None = await connection.scalar(_NEXT)
     return found
 
 

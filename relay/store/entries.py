@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relay.store import upsert
+from relay.store import bulk
 from relay.store.gateways import Gateway
 from relay.store.schema import entry as table
 from relay.store.schema import incident as incident_table
@@ -25,15 +25,28 @@ FOLD = 2
 # are kept at hand, none longer than so many bytes: a few megabytes at most.
 _AT_HAND, _LONGEST_AT_HAND = 2048, 2048
 
-_BY_INCIDENT = select(table.c.incident, table.c.data).where(
-    table.c.gateway == bindparam("gateway"), table.c.incident.in_(bindparam("incidents", expanding=True))
-)
-_BY_ID = select(table.c.id, table.c.data).where(
-    table.c.gateway == bindparam("gateway"), table.c.id.in_(bindparam("ids", expanding=True))
-)
-_OWNERS = select(incident_table.c.id, incident_table.c.gateway, incident_table.c.arrived).where(
-    incident_table.c.id.in_(bindparam("ids", expanding=True))
-)
+
+@cache
+def _by_incident(dialect: str) -> Select[Any]:
+    return select(table.c.incident, table.c.data).where(
+        table.c.gateway == bindparam("gateway"), bulk.among(dialect, table.c.incident, "incidents")
+    )
+
+
+@cache
+def _by_id(dialect: str) -> Select[Any]:
+    return select(table.c.id, table.c.data).where(
+        table.c.gateway == bindparam("gateway"), bulk.among(dialect, table.c.id, "ids")
+    )
+
+
+@cache
+def _owners(dialect: str) -> Select[Any]:
+    return select(incident_table.c.id, incident_table.c.gateway, incident_table.c.arrived).where(
+        bulk.among(dialect, incident_table.c.id, "ids")
+    )
+
+
 _DOWN = (
     select(table.c.cursor, table.c.data)
     .where(table.c.gateway == bindparam("gateway"), table.c.cursor > bindparam("after"))
@@ -44,6 +57,11 @@ _DOWN = (
 )
 
 
+# fmt: off
+_ENTRY = (
+    "id", "incident", "gateway", "arrived_from", "lamport", "origin", "kind", "wall", "by", "received", "data",
+)
+# fmt: on
 _STALE = select(incident_table.c.id, incident_table.c.gateway).where(incident_table.c.fold < FOLD)
 
 
@@ -70,22 +88,27 @@ async def owners(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str
     listed = list(wanted)
     if not listed:
         return {}
-    rows = await connection.execute(_OWNERS, {"ids": listed})
-    return {row.id: Owner(gateway=row.gateway, arrived=row.arrived) for row in rows}
+    rows = await bulk.rows(connection, _owners(connection.dialect.name), {"ids": bulk.texts(connection, listed)})
+    return {identity: Owner(gateway=gateway, arrived=arrived) for identity, gateway, arrived in rows}
 
 
 async def known(connection: AsyncConnection, gateway: str, wanted: list[str]) -> dict[str, bytes]:
     """The bytes of entries already here, wherever they came from."""
     if not wanted:
         return {}
-    rows = await connection.execute(_BY_ID, {"gateway": gateway, "ids": wanted})
-    return {row.id: row.data for row in rows}
+    values = {"gateway": gateway, "ids": bulk.texts(connection, wanted)}
+    return dict(await bulk.rows(connection, _by_id(connection.dialect.name), values))
 
 
 async def of_incident(connection: AsyncConnection, *, gateway: str, incident: str) -> list[incidents.Entry]:
     """Every entry of one incident, in no particular order (`rules.incidents.fold` orders them)."""
-    rows = await connection.execute(_BY_INCIDENT, {"gateway": gateway, "incidents": [incident]})
-    return [_read(row.data) for row in rows]
+    return [_read(data) for _, data in await _of(connection, gateway, [incident])]
+
+
+async def _of(connection: AsyncConnection, gateway: str, wanted: Iterable[str]) -> Sequence[Any]:
+    """Incident and bytes of every entry of these incidents."""
+    values = {"gateway": gateway, "incidents": bulk.texts(connection, wanted)}
+    return await bulk.rows(connection, _by_incident(connection.dialect.name), values)
 
 
 async def add(
@@ -104,8 +127,8 @@ async def add(
         touched[entry.incident].append(entry)
     present = [incident for incident in touched if incident in owned]
     if present:
-        for row in await connection.execute(_BY_INCIDENT, {"gateway": gateway.id, "incidents": present}):
-            touched[row.incident].append(_read(row.data))
+        for incident, data in await _of(connection, gateway.id, present):
+            touched[incident].append(_read(data))
     folds = {incident: incidents.fold(entries, now=now) for incident, entries in touched.items()}
     rows = [
         {
@@ -118,41 +141,36 @@ async def add(
         | _folded(folded)
         for incident, folded in folds.items()
     ]
-    await connection.execute(upsert.replacing(connection, incident_table, "id", keep=("gateway", "arrived")), rows)
+    await bulk.replace(connection, incident_table, rows, keys=("id",), keep=("gateway", "arrived"))
     for folded in folds.values():
         await _move(connection, folded)
-    await connection.execute(
-        insert(table),
+    await bulk.add(
+        connection,
+        table,
+        _ENTRY,
         [
-            {
-                "id": entry.id,
-                "incident": entry.incident,
-                "gateway": gateway.id,
-                "arrived_from": arrived_from,
-                "lamport": entry.lamport,
-                "origin": entry.origin,
-                "kind": entry.kind,
-                "wall": entry.wall,
-                "by": entry.by,
-                "received": now,
-                "data": data,
-            }
+            (
+                entry.id,
+                entry.incident,
+                gateway.id,
+                arrived_from,
+                entry.lamport,
+                entry.origin,
+                entry.kind,
+                entry.wall,
+                entry.by,
+                now,
+                data,
+            )
             for entry, data in new
         ],
     )
     notices = [
-        {
-            "id": ids.derived("notice", gateway.id, entry.id),
-            "incident": entry.incident,
-            "transition": TELLS[entry.kind],
-            "created": now,
-            "routed": None,
-        }
+        (ids.derived("notice", gateway.id, entry.id), entry.incident, TELLS[entry.kind], now)
         for entry, _ in new
         if _tells(entry, folds[entry.incident])
     ]
-    if notices:
-        await connection.execute(insert(notice), notices)
+    await bulk.add(connection, notice, ("id", "incident", "transition", "created"), notices)
 
 
 def _tells(entry: incidents.Entry, folded: incidents.Incident) -> bool:

@@ -44,6 +44,12 @@ async def find(connection: AsyncConnection, gateway: str) -> Gateway | None:
     return Gateway(**row._mapping) if row else None
 
 
+async def every(connection: AsyncConnection) -> dict[str, Gateway]:
+    """All of them by id."""
+    rows = await connection.execute(select(*COLUMNS))
+    return {row.id: Gateway(**row._mapping) for row in rows}
+
+
 async def locked(connection: AsyncConnection, peer: Peer, *, now: int) -> Gateway:
     """The peer's gateway, its row held until the transaction ends (so that one gateway's cursors commit in order);
     made when this is its first contact. Raises Locked or OtherTenant."""
@@ -96,7 +102,13 @@ async def had_epoch(connection: AsyncConnection, gateway: str, epoch: str) -> bo
 
 
 async def heard(
-    connection: AsyncConnection, gateway: str, *, now: int, software: str | None = None, outlets: str | None = None
+    connection: AsyncConnection,
+    gateway: str,
+    *,
+    now: int,
+    software: str | None = None,
+    outlets: str | None = None,
+    storage: str | None = None,
 ) -> None:
     """Note a sign of life, and what came with it."""
     values: dict[str, object] = {"last_seen": now}
@@ -104,4 +116,6 @@ async def heard(
         values["software"] = software[:200]
     if outlets is not None:
         values["outlets"] = outlets
+    if storage is not None:
+        values["storage"] = storage
     await connection.execute(update(table).where(table.c.id == gateway).values(**values))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import Select, and_, bindparam, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.peer import Peer
-from relay.store import gateways
+from relay.store import bulk, gateways
 from relay.store.gateways import Gateway
 from relay.store.schema import gateway as gateway_table
 from relay.store.schema import lane as table
@@ -49,13 +50,17 @@ _MARKS = select(table.c.lane, table.c.seq, table.c.chain).where(
 _HAD = select(record.c.seq, record.c.data, record.c.state, record.c.reason).where(
     record.c.lane == bindparam("lane"), record.c.seq >= bindparam("since"), record.c.seq <= bindparam("until")
 )
-_FACTS = (
-    select(record.c.fact, record.c.data)
-    .join(table, table.c.id == record.c.lane)
-    .where(table.c.gateway == bindparam("gateway"), record.c.fact.in_(bindparam("facts", expanding=True)))
-    .where(record.c.state.in_(("applied", "unknown")))
-)
 _RAISE = update(table).where(table.c.id == bindparam("which")).values(seq=bindparam("to"), chain=bindparam("hash"))
+
+
+@cache
+def _facts(dialect: str) -> Select[Any]:
+    return (
+        select(record.c.fact, record.c.data)
+        .join(table, table.c.id == record.c.lane)
+        .where(table.c.gateway == bindparam("gateway"), bulk.among(dialect, record.c.fact, "facts"))
+        .where(record.c.state.in_([literal_column("'applied'"), literal_column("'unknown'")]))
+    )
 
 
 async def place(
@@ -63,11 +68,12 @@ async def place(
 ) -> tuple[Gateway, Lane | None]:
     """The peer's gateway, locked and admitted as by `gateways.locked`, and its lane if there is one."""
     where = {"of_gateway": peer.gateway, "of_epoch": epoch, "of_lane": lane}
-    row = (await connection.execute(_PLACE, where)).one_or_none()
-    if row is None:
+    rows = await bulk.rows(connection, _PLACE, where)
+    if not rows:
         return await gateways.locked(connection, peer, now=now), None
-    gateway = Gateway(**{name: row._mapping[name] for name in Gateway.__slots__})
-    found = None if row.lane is None else Lane(id=row.lane, seq=row.seq, chain=row.chain)
+    *columns, lane_id, seq, chain = rows[0]
+    gateway = Gateway(**dict(zip((column.name for column in gateways.COLUMNS), columns, strict=True)))
+    found = None if lane_id is None else Lane(id=lane_id, seq=seq, chain=chain)
     return await gateways.admitted(connection, gateway, peer), found
 
 
@@ -100,19 +106,23 @@ async def facts(connection: AsyncConnection, gateway: str, wanted: list[str]) ->
     """The bytes in which facts of this gateway are already known here."""
     if not wanted:
         return {}
-    rows = await connection.execute(_FACTS, {"gateway": gateway, "facts": wanted})
-    return {row.fact: row.data for row in rows}
+    values = {"gateway": gateway, "facts": bulk.texts(connection, wanted)}
+    return dict(await bulk.rows(connection, _facts(connection.dialect.name), values))
 
 
-async def add(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await connection.execute(insert(record), rows)
+RECORD = ("lane", "seq", "fact", "kind", "wall", "received", "state", "reason", "data")
+GAP = ("lane", "since", "to", "count", "reason", "received")
 
 
-async def add_gaps(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await connection.execute(insert(log_gap), rows)
+async def add(connection: AsyncConnection, rows: list[tuple[Any, ...]]) -> None:
+    """Rows of `record`, values in the order of RECORD."""
+    await bulk.add(connection, record, RECORD, rows)
+
+
+async def add_gaps(connection: AsyncConnection, rows: list[tuple[Any, ...]]) -> None:
+    """Rows of `log_gap`, values in the order of GAP."""
+    await bulk.add(connection, log_gap, GAP, rows)
 
 
 async def raise_watermark(connection: AsyncConnection, lane: int, *, seq: int, chain: bytes) -> None:
-    await connection.execute(_RAISE, {"which": lane, "to": seq, "hash": chain})
+    await bulk.change(connection, _RAISE, {"which": lane, "to": seq, "hash": chain})

@@ -28,6 +28,7 @@ gateway = Table(
     Column("software", Text, nullable=False, server_default=""),
     Column("outlets", Text, nullable=False, server_default="{}"),  # JSON of the last heartbeat: name -> OutletState
     Column("lost_incident", Text),  # the dead-man incident while the gateway is silent
+    Column("storage", Text, nullable=False, server_default=""),  # JSON of the last heartbeat; "": not told
     one_of("status", "active", "locked"),
     **STRICT,
 )
@@ -241,6 +242,47 @@ still = Table(
     **STRICT,
 )
 
+# A strip of key pictures of a clip, which is here before the clip is.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("clip", Text, primary_key=True),  # need not have arrived yet
+    Column("incident", Text, nullable=False),
+    Column("gateway", Text, ForeignKey("gateway.id"), nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("bytes", Whole, nullable=False),
+    Column("taken", Text, nullable=False),  # JSON: the wall time of each, oldest first
+    Column("width", Whole, nullable=False),
+    Column("height", Whole, nullable=False),
+    Index(None, "sha256"),
+    **STRICT,
+)
+
+# Footage that left its gateway's disk, the newest word of each incident.
+eviction = Table(
+    "eviction",
+    metadata,
+    Column("gateway", Text, ForeignKey("gateway.id"), primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("wall", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("held_by", Text, nullable=False),  # JSON: outlets of the gateway that hold a copy
+    **STRICT,
+)
+
+# Footage that a person keeps from being deleted.
+hold = Table(
+    "hold",
+    metadata,
+    Column("gateway", Text, ForeignKey("gateway.id"), primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    **STRICT,
+)
+
 footage_gap = Table(
     "footage_gap",
     metadata,
@@ -251,6 +293,20 @@ footage_gap = Table(
     Column("until", Moment, nullable=False),
     Column("reason", Text, nullable=False),
     Index(None, "gateway", "camera", "since"),
+    **STRICT,
+)
+
+# What of an incident an outlet of its gateway holds; the gateway's own measure, told once each.
+outside = Table(
+    "outside",
+    metadata,
+    Column("gateway", Text, ForeignKey("gateway.id"), primary_key=True),
+    Column("incident", Text, primary_key=True),  # need not have arrived yet
+    Column("what", Text, primary_key=True),
+    Column("outlet", Text, primary_key=True),
+    Column("after", Whole, nullable=False),  # µs from the incident's opening, in gateway time
+    Column("wall", Moment, nullable=False),
+    one_of("what", "record", "still", "pictures", "pre_roll", "clip"),
     **STRICT,
 )
 

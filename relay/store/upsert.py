@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
@@ -16,8 +17,14 @@ def insert(connection: AsyncConnection, table: Table) -> Any:
 
 def replacing(connection: AsyncConnection, table: Table, *keys: str, keep: tuple[str, ...] = ()) -> Any:
     """An INSERT that overwrites every column of the row with the same keys, except `keep`."""
-    statement = insert(connection, table)
-    columns = [column.name for column in table.columns if column.name not in keys and column.name not in keep]
-    return statement.on_conflict_do_update(
-        index_elements=list(keys), set_={name: statement.excluded[name] for name in columns}
-    )
+    return statement(connection.dialect.name, table, keys, keep, tuple(column.name for column in table.columns))
+
+
+@cache
+def statement(
+    dialect: str, table: Table, keys: tuple[str, ...], keep: tuple[str, ...], columns: tuple[str, ...]
+) -> Any:
+    """The same for a dialect by its name, with `columns` alone; made once, as making it costs more than running it."""
+    made: Any = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    set_ = {name: made.excluded[name] for name in columns if name not in keys and name not in keep}
+    return made.on_conflict_do_update(index_elements=list(keys), set_=set_)

@@ -5,10 +5,12 @@ waits for. So statements run where they are asked for, and what waits for the di
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiosqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 _WAITS_FOR_THE_DISK = frozenset({"commit", "rollback", "close", "executescript"})
 
@@ -23,6 +25,27 @@ class Writer(aiosqlite.Connection):
         if getattr(fn, "__name__", "") in _WAITS_FOR_THE_DISK:
             return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
         return fn(*args, **kwargs)
+
+    def many(self, words: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """One statement for each row, inside the transaction that is open. Errors as SQLAlchemy names them."""
+        try:
+            self._conn.executemany(words, rows)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(words, None, error, sqlite3.Error, hide_parameters=True) from error
+
+    def rows(self, words: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The rows of a query, inside the transaction that is open. Errors as SQLAlchemy names them."""
+        try:
+            return self._conn.execute(words, values).fetchall()
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(words, None, error, sqlite3.Error, hide_parameters=True) from error
+
+
+def of(connection: AsyncConnection) -> Writer | None:
+    """The writer that a transaction runs on; None where another database is used, or it only reads."""
+    sync = connection.sync_connection
+    driver = sync.connection.driver_connection if sync is not None else None
+    return driver if isinstance(driver, Writer) else None
 
 
 def connect(path: str) -> Writer:

@@ -14,7 +14,20 @@ from relay.web.assets import Assets
 from relay.web.console import Console
 from relay.web.gate import PageRoute, as_route, error_page, session_of
 from relay.web.headers import SecureHeaders
-from relay.web.pages import account, acting, events, feed, gateways, incident, looks, media, people, setup, sign_in
+from relay.web.pages import (
+    account,
+    acting,
+    events,
+    feed,
+    gateways,
+    holding,
+    incident,
+    looks,
+    media,
+    people,
+    setup,
+    sign_in,
+)
 from relay.web.templates import Templates
 from relay.web.times import machine_zone
 
@@ -22,6 +35,7 @@ TABLE: tuple[PageRoute, ...] = (
     *feed.ROUTES,
     *incident.ROUTES,
     *acting.ROUTES,
+    *holding.ROUTES,
     *media.ROUTES,
     *events.ROUTES,
     *gateways.ROUTES,

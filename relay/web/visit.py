@@ -45,6 +45,8 @@ SAID: dict[str, tuple[str, str]] = {
     "split": ("good", "This part is an incident of its own now."),
     "reopened": ("good", "Open again."),
     "noted": ("good", "The note is in the log."),
+    "held": ("good", "The gateway was asked to keep this footage. The outcome appears below."),
+    "released": ("good", "The gateway was asked to release this footage. The outcome appears below."),
     "silenced": ("good", "The gateway was asked to silence it. The outcome appears below."),
     "welcome": ("good", "The account is made and you are signed in. Add the others under People."),
     "added": ("good", "Added. Tell them their first passphrase; they can change it under Account."),

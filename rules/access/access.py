@@ -27,7 +27,18 @@ from rules.access.watch import Watch
 from rules.casebook import Casebook
 from rules.document.access import Door, Keypad, Person
 from rules.document.site import Site
-from rules.events import Boot, ButtonPressed, CardRead, ClockStepped, CodeEntered, DeviceEvent, Event, KeyPressed
+from rules.events import (
+    Boot,
+    ButtonPressed,
+    CardRead,
+    ClockDoubted,
+    ClockStepped,
+    ClockTrusted,
+    CodeEntered,
+    DeviceEvent,
+    Event,
+    KeyPressed,
+)
 from rules.inputs import condition
 from rules.machine import Machine
 from rules.outputs import Outputs
@@ -62,6 +73,7 @@ class Access(Machine):
         duress = Duress(site=site, reports=reports)
         self._proofs = Proofs(memory=memory, register=self._register, lockout=self._lockout, duress=duress)
         self._doors = Doors(
+            memory=memory,
             site=site,
             timetables=timetables,
             timers=timers,
@@ -202,16 +214,19 @@ class Access(Machine):
 
     def boot(self, turn: Turn, boot: Boot) -> None:
         """The gateway started: every lock is stated as it should be now."""
+        self._memory.doubted = bool(boot.doubted)
         self._lockout.boot(turn)
         self._doors.boot(turn, boot)
         self._memory.stale = False
 
     def tick(self, turn: Turn, fact: Event) -> None:
-        """Another document, or another wall clock: look at every schedule again."""
+        """Another document or wall clock, or one in doubt: look at every schedule again."""
+        if isinstance(fact, ClockDoubted | ClockTrusted):
+            self._memory.doubted = isinstance(fact, ClockDoubted)
         if self._memory.stale:
             self._memory.stale = False
             self._lockout.boot(turn)
-        elif not isinstance(fact, ClockStepped):
+        elif not isinstance(fact, ClockStepped | ClockDoubted | ClockTrusted):
             return
         for door in self._by_id.values():
             self._doors.look(turn, door)

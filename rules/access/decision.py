@@ -83,11 +83,17 @@ class Desk:
     def _unknown(self, request: Request) -> bool:
         return request.credential is None
 
+    def _clock(self, request: Request) -> bool:
+        """What its times say is no reason as long as nobody knows the time."""
+        if not self._memory.doubted:
+            return False
+        return self._memory.refusal(_credential(request), request.wall) == "clock" or self._schedule(request)
+
     def _expired(self, request: Request) -> bool:
-        return _credential(request).refusal(request.wall, self._memory.used) in ("expired", "used")
+        return self._memory.refusal(_credential(request), request.wall) in ("expired", "used")
 
     def _schedule(self, request: Request) -> bool:
-        if _credential(request).refusal(request.wall, self._memory.used) == "schedule":
+        if self._memory.refusal(_credential(request), request.wall) == "schedule":
             return True
         rights = self._granting(request)
         return bool(rights) and not any(each is None or each.holds(request.wall) for each in rights)
@@ -143,6 +149,7 @@ def _credential(request: Request) -> Credential:
 REASONS: tuple[tuple[str, Callable[[Desk, Request], bool]], ...] = (
     ("late", Desk._late),
     ("unknown", Desk._unknown),
+    ("clock", Desk._clock),
     ("expired", Desk._expired),
     ("schedule", Desk._schedule),
     ("level", Desk._level),

@@ -9,7 +9,7 @@ from rules.access.alarm import DoorAlarm
 from rules.access.areas import Areas
 from rules.access.leaf import LEAF
 from rules.access.locks import Locks
-from rules.access.memory import DoorMemory, Passing
+from rules.access.memory import AccessMemory, DoorMemory, Passing
 from rules.access.watch import Watch
 from rules.document.access import Door, Person
 from rules.document.site import Site
@@ -33,6 +33,7 @@ class Doors:
         *,
         site: Site,
         timetables: Mapping[str, Timetable],
+        memory: AccessMemory,
         timers: Timers,
         locks: Locks,
         areas: Areas,
@@ -41,6 +42,7 @@ class Doors:
     ) -> None:
         self._doors = {door.id: door for door in site.doors}
         self._timetables = timetables
+        self._memory = memory
         self._timers = timers
         self._locks = locks
         self._areas = areas
@@ -115,6 +117,8 @@ class Doors:
 
     def _in_schedule(self, door: Door, turn: Turn) -> bool:
         """Whether its schedule has it unlocked now, or would once the first one is in."""
+        if self._memory.doubted:  # what stands open lets everybody in: not by a time that cannot be
+            return False
         if door.unlock_schedule is None or self._watch.shuts(door) or self._locks.memory(door).shut:
             return False
         return self._timetables[door.unlock_schedule].holds(turn.wall)
@@ -147,7 +151,10 @@ class Doors:
                 self._secure(turn, door, "schedule")
             return
         timetable = self._timetables[door.unlock_schedule]
-        if not timetable.holds(turn.wall):
+        if self._memory.doubted:
+            if memory.free in ("schedule", "first_in"):
+                self._secure(turn, door, "clock")
+        elif not timetable.holds(turn.wall):
             memory.shut = False
             if memory.free in ("schedule", "first_in"):
                 self._secure(turn, door, "schedule")

@@ -8,8 +8,9 @@ from rules.document.access import Person
 _HOLDER = frozenset({"pass"})
 _USER = _HOLDER | {
     "arm", "disarm", "silence", "clear", "bypass", "unbypass", "unlock", "lock", "lockdown", "threat", "muster",
+    "hold",
 }  # fmt: skip
-_INSTALLER = _USER | {"isolate", "unisolate", "test", "forgive", "configure"}
+_INSTALLER = _USER | {"isolate", "unisolate", "test", "forgive", "configure", "release"}
 LEVELS: dict[int, frozenset[str]] = {1: _HOLDER, 2: _USER, 3: _INSTALLER, 4: _INSTALLER | {"update"}}
 ACTS = LEVELS[4]
 

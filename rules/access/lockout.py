@@ -32,7 +32,7 @@ class Lockout:
         if self.locked(source, turn.gt):
             self.refuse(turn, source, "locked_out")
             return "locked_out"
-        reason = "unknown" if found is None else found.refusal(turn.wall, self._memory.used)
+        reason = "unknown" if found is None else self._memory.refusal(found, turn.wall)
         if reason in ("unknown", "expired", "used"):
             self.wrong(turn, source, reason, tries=tries, lockout=lockout)
         elif reason is not None:

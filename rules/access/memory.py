@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rules.access.codes import Credential
     from rules.document.site import Site
 
 
@@ -54,7 +55,8 @@ class AccessMemory:
     """Plain data; gateway times in µs. `tries` and `locked` are kept by source (a keypad, a reader, a relay), `used`
     holds digests of spent codes. By reader or keypad: `pins` is the card (its digest) that a PIN is awaited for,
     `seconds` and `pairs` the person whom a second one is awaited for, `asking` the requests to exit that are active.
-    `stale`: nobody has looked yet what the schedules of this document say."""
+    `stale`: nobody has looked yet what the schedules of this document say. `doubted`: the wall clock shows a time that
+    cannot be."""
 
     doors: dict[str, DoorMemory] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
@@ -69,6 +71,13 @@ class AccessMemory:
     lockdown: str = ""
     threat: int = 0
     stale: bool = True
+    doubted: bool = False
+
+    def refusal(self, credential: Credential, wall: int) -> str | None:
+        """Why it does not count at wall time `wall`: expired, used, schedule, or clock, when only a clock in doubt says
+        one of the others; None: it does."""
+        reason = credential.refusal(wall, self.used)
+        return "clock" if self.doubted and reason in ("expired", "schedule") else reason
 
     def fit(self, site: Site) -> None:
         """Forget what the site has no more. A lockout, a lockdown and the threat level stay."""

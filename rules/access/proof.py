@@ -15,6 +15,7 @@ TRIES, LOCKOUT = 5, 90 * SECOND
 _PROVES_NOTHING = {
     "locked_out": "too many wrong codes: none is taken for a while",
     "unknown": "nobody has this code",
+    "clock": "the gateway's clock is not right, so nobody can say whether this code is valid now: set the clock",
     "expired": "this code is not valid today",
     "used": "this code was for one time, and was used",
     "schedule": "this code does not count at this time",

@@ -79,7 +79,7 @@ class Readers:
                 self._lockout.wrong(turn, reader, "unknown", tries=door.tries, lockout=door.lockout)
                 self._deny(turn, door, reader, "unknown")
             else:
-                refusal = code.refusal(turn.wall, self._memory.used)
+                refusal = self._memory.refusal(code, turn.wall)
                 if refusal in ("expired", "used"):
                     self._lockout.wrong(turn, reader, refusal, tries=door.tries, lockout=door.lockout)
                 self._decide(turn, door, reader, out=out, credential=code, pin="right")
@@ -93,7 +93,7 @@ class Readers:
         person, reader = card.person, event.device
         right = person.pin is not None and compare_digest(person.pin, event.digest)
         locked = self._lockout.locked(reader, turn.gt)
-        if code is not None and code.person is person and code.refusal(turn.wall, self._memory.used) is None:
+        if code is not None and code.person is person and self._memory.refusal(code, turn.wall) is None:
             right = True
             if not locked:
                 code.spend(self._memory.used)
@@ -192,7 +192,7 @@ class Readers:
         person = credential.person
         if badge.person != person.id or turn.gt - badge.at >= DOUBLE_WITHIN or not may(person, "arm", door.partition):
             return False
-        if credential.refusal(turn.wall, self._memory.used) is not None:
+        if self._memory.refusal(credential, turn.wall) is not None:
             return False
         del self._memory.badges[event.device]
         refused = self._panel.arm(turn, door.partition, door.double_badge_arms, by=person.title)

@@ -10,8 +10,8 @@ from rules.events.base import MadeEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeRefused(MadeEvent):
-    """A code was typed that opens nothing: `reason` unknown, expired, schedule, used, level, locked_out or
-    second_person; `tries` wrong ones in a row."""
+    """A code was typed that opens nothing: `reason` unknown, clock (the gateway's is not right, its times cannot be
+    judged), expired, schedule, used, level, locked_out or second_person; `tries` wrong ones in a row."""
 
     kind: ClassVar[str] = "code.refused"
     subject_field: ClassVar[str] = "device"
@@ -86,8 +86,8 @@ class AccessGranted(MadeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessDenied(MadeEvent):
-    """Nobody was let in; `reason` is late, unknown, expired, schedule, level, anti_passback, armed, lockdown, threat,
-    locked_out, pin or second_person, or card: digits came where a card comes first."""
+    """Nobody was let in; `reason` is late, unknown, clock, expired, schedule, level, anti_passback, armed, lockdown,
+    threat, locked_out, pin or second_person, or card: digits came where a card comes first."""
 
     kind: ClassVar[str] = "access.denied"
     subject_field: ClassVar[str] = "door"
@@ -142,7 +142,8 @@ class DoorUnlocked(MadeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorLocked(MadeEvent):
-    """The lock was set again: `reason` is opened, closed, time, schedule, order, armed, lockdown, threat or boot."""
+    """The lock was set again: `reason` is opened, closed, time, schedule, clock, order, armed, lockdown, threat or
+    boot."""
 
     kind: ClassVar[str] = "door.locked"
     subject_field: ClassVar[str] = "door"

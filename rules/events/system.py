@@ -137,13 +137,14 @@ class DiskRestored(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot(Event):
     """The agent started. `off_time` (µs) is None when no clock can say how long it was off; `clean` is whether the
-    last stop was orderly."""
+    last stop was orderly, `doubted` is true when the wall clock shows a time that cannot be."""
 
     kind: ClassVar[str] = "boot"
     software: str
     epoch: str
     off_time: int | None
     clean: bool
+    doubted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rules.incidents.entry import SEVERITIES, Entry
 from rules.incidents.life import LIFE
+from rules.quick import quicken
 
 _ORDER = attrgetter("lamport", "origin", "id")
 _FOOTAGE = ("clip", "still")
@@ -49,6 +50,9 @@ class Incident:
     split_into: tuple[str, ...] = ()
     moved_in: tuple[tuple[str, str], ...] = ()
     moved_out: tuple[tuple[str, str], ...] = ()
+
+
+quicken(Incident)
 
 
 class _Walk:

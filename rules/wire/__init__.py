@@ -34,6 +34,7 @@ from rules.wire.channel import (
     OutletState,
     Pull,
     RelayHello,
+    Storage,
     Unlogged,
     read_from_agent,
     read_from_relay,
@@ -49,6 +50,7 @@ from rules.wire.limits import (
 )
 from rules.wire.message import Message, Sha256
 from rules.wire.record import Record, encode, entry, event, known, read
+from rules.wire.records import KeptHeader, KeptRecords, read_kept, write_kept
 
 __all__ = [
     "LANES",
@@ -70,6 +72,8 @@ __all__ = [
     "GapRange",
     "Header",
     "Heartbeat",
+    "KeptHeader",
+    "KeptRecords",
     "LaneName",
     "Mark",
     "Message",
@@ -80,6 +84,7 @@ __all__ = [
     "Record",
     "RelayHello",
     "Sha256",
+    "Storage",
     "Unlogged",
     "Watermarks",
     "chain_next",
@@ -92,5 +97,7 @@ __all__ = [
     "read_batch",
     "read_from_agent",
     "read_from_relay",
+    "read_kept",
     "write_batch",
+    "write_kept",
 ]

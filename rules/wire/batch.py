@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from rules.errors import WireError
 from rules.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, VERSION, LaneName
-from rules.wire.message import Count, Message, Seq, Sha256
+from rules.wire.message import Count, Message, Moment, Seq, Sha256
 
 
 def chain_start(gateway: str, epoch: str, lane: str) -> bytes:
@@ -93,7 +93,8 @@ class Quarantined(Message):
 
 
 class Ack(Message):
-    """What the relay holds durably: everything of this lane and epoch up to `seq`, with this chain hash."""
+    """What the relay holds durably: everything of this lane and epoch up to `seq`, with this chain hash. `wall` is the
+    relay's wall time (µs) as it answered."""
 
     v: Literal[1] = 1
     lane: LaneName
@@ -102,6 +103,7 @@ class Ack(Message):
     chain: Sha256
     quarantined: list[Quarantined] = []
     retry_after: float | None = None
+    wall: Moment | None = None
 
 
 class Mark(Message):
@@ -112,8 +114,10 @@ class Mark(Message):
 
 
 class Watermarks(Message):
-    """What the relay holds of one epoch, lane by lane; a lane it never heard of is absent."""
+    """What the relay holds of one epoch, lane by lane; a lane it never heard of is absent. `wall` is the relay's wall
+    time (µs) as it answered."""
 
     v: Literal[1] = 1
     epoch: str
     lanes: dict[str, Mark]
+    wall: Moment | None = None

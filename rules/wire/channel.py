@@ -31,12 +31,23 @@ class OutletState(Message):
     behind: Count
 
 
+class Storage(Message):
+    """How the gateway's media disk is, in bytes: `free` may still be used, `used` is footage, `waiting` of it no relay
+    that keeps a copy has yet. `days` of video left at the rate of the last week; None while nobody can say."""
+
+    days: Count | None = None
+    free: Count
+    used: Count
+    waiting: Count
+
+
 class Heartbeat(Message):
     """Proof of life, every 20 s: silence for 90 s is an incident at the relay."""
 
     type: Literal["heartbeat"] = "heartbeat"
     wall: Moment
     outlets: dict[str, OutletState] = {}
+    storage: Storage | None = None
 
 
 class Pull(Message):
@@ -74,12 +85,14 @@ class Unlogged(Message):
 
 
 class RelayHello(Message):
-    """The relay's first word on the channel."""
+    """The relay's first word on the channel. `restored` is when it was last put back from a backup: what it
+    acknowledged before, media above all, it may have lost."""
 
     type: Literal["hello"] = "hello"
     v: Literal[1] = 1
     relay: str
     wall: Moment
+    restored: Moment | None = None
 
 
 class Command(Message):

@@ -107,9 +107,9 @@ async def building(folder: Path, broker: Broker) -> AsyncIterator[Building]:
         journal.close()
 
 
-def judge(agent: Agent, building: Building) -> Report:
-    """Everything that must hold after any number of crashes; the agent has stopped."""
-    report = check(gateway=GATEWAY, journal=building.journal, agent=agent.database)
+def judge(agent: Agent, building: Building, *, broker_repeats: bool = False) -> Report:
+    """Everything that must hold after any number of crashes; the agent has stopped. `broker_repeats` as for `check`."""
+    report = check(gateway=GATEWAY, journal=building.journal, agent=agent.database, broker_repeats=broker_repeats)
     _same_decisions(report, agent.database)
     _readings(report, agent.database, building)
     receipts = agent.query("SELECT count(*) FROM receipt")[0]

@@ -2,6 +2,9 @@
 
 `early`: messages are acknowledged when they arrive, as the MQTT library does by itself.
 `forgetful`: nothing that comes again is recognised.
+`patient`: a device may send as much as it likes.
+`wall`: gateway time is read off the clock on the wall.
+`unsynced`: a commit does not wait for the disk.
 """
 
 from __future__ import annotations
@@ -9,22 +12,28 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from agent import clock as clocks
 from agent.cli import main
+from agent.clock import Clock
 from agent.devices.mqtt.connection import Connection, Received
+from agent.devices.mqtt.flood import Flood
 from agent.devices.mqtt.ledger import Ledger
+from agent.store import database
+
+WALL_AT_START = clocks.wall_now()
 
 
 def early() -> None:
-    heard = Connection._on_message
+    heard = Connection._hold
 
-    def on_message(self: Connection, client: Any, userdata: Any, message: Any) -> None:
-        heard(self, client, userdata, message)
-        self._client.ack(message.mid, message.qos)
+    def hold(self: Connection, message: Received) -> None:
+        heard(self, message)
+        self._client.ack(message.packet_id, message.qos)
 
     def acknowledge(self: Connection, message: Received) -> None:
         pass
 
-    Connection._on_message = on_message  # type: ignore[method-assign]
+    Connection._hold = hold  # type: ignore[method-assign]
     Connection.acknowledge = acknowledge  # type: ignore[method-assign]
 
 
@@ -35,6 +44,27 @@ def forgetful() -> None:
     Ledger.repeated = repeated  # type: ignore[method-assign]
 
 
+def unsynced() -> None:
+    pragmas: Any = tuple(pragma.replace("=FULL", "=NORMAL") for pragma in database._PRAGMAS)
+    assert "synchronous=NORMAL" in pragmas
+    database._PRAGMAS = pragmas
+
+
+def patient() -> None:
+    def within(self: Flood[Any], name: str, now: int) -> bool:
+        return True
+
+    Flood.within = within  # type: ignore[method-assign]
+
+
+def wall() -> None:
+    def gt(self: Clock) -> int:
+        return self.base + clocks.wall_now() - WALL_AT_START
+
+    Clock.gt = gt  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
-    {"early": early, "forgetful": forgetful}[sys.argv[1]]()
-    sys.exit(main(sys.argv[2:]))
+    {"early": early, "forgetful": forgetful, "unsynced": unsynced, "patient": patient, "wall": wall}[sys.argv[1]]()
+    words = sys.argv[2:]
+    sys.exit(main(words[1:] if words[0] == "agent" else words))

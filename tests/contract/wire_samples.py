@@ -8,6 +8,7 @@ from typing import Any
 from rules import ids, wire
 from rules.events import EVENTS, Event
 from rules.incidents import Entry
+from rules.wire.bundle import BundleBlob, BundleLane, BundleManifest, BundleReceipt
 
 GOLDEN = Path(__file__).parent / "wire" / "v1"
 WALL = 1_768_427_402_123_456
@@ -380,6 +381,11 @@ def from_agent() -> list[wire.Message]:
         wire.Answer(ask="a-1", ok=True, result={"ready": True, "open": ["hall"]}),
         wire.Answer(ask="a-2", ok=False, reason="this agent cannot answer that"),
         wire.Unlogged(items=[wire.encode(entries()[0]).decode()]),
+        wire.Heartbeat(
+            wall=WALL,
+            outlets={"cloud": outlet},
+            storage=wire.Storage(days=41, free=812_000_000_000, used=96_400_000_000, waiting=1_200_000),
+        ),
     ]
 
 
@@ -393,6 +399,7 @@ def from_relay() -> list[wire.Message]:
         wire.Entries(after=0, next=42, items=[item]),
         wire.Entries(after=42, next=42, items=[]),
         wire.Ask(id="a-1", question="ready-to-arm", args={"partition": "house"}),
+        wire.RelayHello(relay="relay-cloud", wall=WALL, restored=WALL - 3_600_000_000),
     ]
 
 
@@ -421,8 +428,32 @@ def answers() -> dict[str, wire.Message]:
             quarantined=[wire.Quarantined(seq=6, reason="the record cannot be read")],
             retry_after=2.5,
         ),
+        "ack-wall.json": wire.Ack(lane="P1", epoch=EPOCH, seq=mark.seq, chain=mark.chain, wall=1_760_000_000_123_456),
         "watermarks.json": wire.Watermarks(epoch=EPOCH, lanes={"P1": mark}),
+        "watermarks-wall.json": wire.Watermarks(epoch=EPOCH, lanes={"P1": mark}, wall=1_760_000_000_123_456),
         "watermarks-new.json": wire.Watermarks(epoch=EPOCH, lanes={}),
+        "bundle-manifest.json": BundleManifest(
+            name="gw-1-vault-20260114-213002-123.npbundle",
+            gateway="gw-1",
+            tenant="acme",
+            site="hq",
+            epoch=EPOCH,
+            made=1_768_427_402_123_456,
+            lanes={"P1": BundleLane(first=5, prev=batch()[0].prev, last=10, chain=mark.chain)},
+            blobs=[BundleBlob(sha256="ab" * 32, bytes=48_211)],
+            entries_after=7,
+        ),
+        "bundle-receipt.json": BundleReceipt(
+            relay="cloud-1",
+            name="gw-1-vault-20260114-213002-123.npbundle",
+            gateway="gw-1",
+            epoch=EPOCH,
+            made=1_768_513_802_123_456,
+            lanes={"P1": mark},
+            blobs=["ab" * 32],
+            entries=[wire.encode(entries()[0]).decode()],
+            next=8,
+        ),
         "header-supersedes.json": wire.Header(
             gateway="gw-1",
             epoch=EPOCH,

@@ -484,7 +484,9 @@ async def test_the_data_disk_is_full(place: Town, capability: Capability) -> Non
     await until(lambda: "broker.connected" in place.processes.agent.log_file.read_text().rpartition("agent.ready")[2],
                 what="the broker")  # fmt: skip
     data = place.gateway / "data"
+    await until(lambda: (data / "log.ballast").exists(), what="the ballast")
     restored, told = len(place.records("store.restored")), len(place.told)
+    released = len(place.records("ballast.released"))
     door = place.building.sensor("server-room-door")
     with filled(data):
         incidents = []
@@ -497,7 +499,8 @@ async def test_the_data_disk_is_full(place: Town, capability: Capability) -> Non
         await until(lambda: len(place.told) >= told + 2, what="two notifications")
     await until(lambda: len(place.records("store.restored")) > restored, what="store.restored", seconds=40)
     await once_and_in_order(place, last=door.n)
-    for key in ("store", f"disk/{data}"):
+    assert len(place.records("ballast.released")) == released + 1, "it was given up first, and taken by the same thief"
+    for key in ("store", "ballast", f"disk/{data}"):
         await place.untroubled(key)
     for incident in incidents:
         assert await place.sealed(incident) == "complete"

@@ -12,6 +12,7 @@ import hashlib
 import os
 import socket
 import ssl
+import time
 import uuid
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import uvicorn
+import zstandard
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -27,6 +29,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agent.clock import wall_now
 from rules import wire
 from rules.errors import WireError
 
@@ -95,6 +98,9 @@ class FakeRelay:
         self.retry_after = "1"
         self.hold = asyncio.Event()  # requests with fault "slow" wait for it
         self.headers: list[wire.Header] = []
+        self.gaps: list[wire.GapRange] = []
+        self.zstd: Literal["read", "unread", "refused"] = "unread"  # refused: announced, and not read all the same
+        self.bytes = Counter[str]()  # of bodies, by path
         self.patch_limit: int | None = None  # bytes taken of a PATCH before the connection is cut, once
         # The channel.
         self.heard: asyncio.Queue[Any] = asyncio.Queue()
@@ -155,7 +161,11 @@ class FakeRelay:
             return answer
         epoch = request.query_params.get("epoch", self.current or "")
         lanes = {name: held.mark for (of, name), held in self.lanes.items() if of == epoch and held.records}
-        return JSONResponse({"v": 1, "epoch": epoch, "lanes": lanes})
+        headers = {"accept-encoding": "zstd"} if self.zstd != "unread" else {}
+        return JSONResponse({"v": 1, "epoch": epoch, "lanes": lanes, "wall": self.wall()}, headers=headers)
+
+    def wall(self) -> int:
+        return time.time_ns() // 1000
 
     async def post_lane(self, request: Request) -> Response:
         body = await request.body()
@@ -163,6 +173,11 @@ class FakeRelay:
         answer = await self._misbehave(fault, request)
         if answer is not None:
             return answer
+        self.bytes[request.url.path] += len(body)
+        if request.headers.get("content-encoding") == "zstd":
+            if self.zstd != "read":
+                return _problem(415, "bad-encoding", "plain, please")
+            body = zstandard.decompress(body)
         try:
             batch = wire.read_batch(body)
         except WireError as error:
@@ -181,8 +196,18 @@ class FakeRelay:
         if before.hex() != header.prev:
             return _problem(409, "chain-mismatch", "the chain hash there is another one here", **held.mark)
         self.headers.append(header)
-        for number, line in enumerate(batch.lines, start=header.first):
-            assert isinstance(line, bytes)
+        number = header.first - 1
+        for line in batch.lines:
+            number += 1
+            if isinstance(line, wire.GapRange):
+                if line.since != number:
+                    return _problem(400, "bad-request", "a gap begins where it stands")
+                missing = line.to - max(line.since - 1, len(held.records))
+                held.records += [b""] * missing
+                held.chains += [bytes.fromhex(line.chain)] * missing
+                self.gaps.append(line)
+                number = line.to
+                continue
             if number <= len(held.records):
                 if held.records[number - 1] != line:
                     return _problem(409, "integrity", "acknowledged with other bytes", **held.mark)
@@ -273,7 +298,7 @@ class FakeRelay:
     async def channel(self, stream: WebSocket) -> None:
         await stream.accept()
         if self.greeting:
-            await stream.send_text(wire.RelayHello(relay="fake", wall=0).text())
+            await stream.send_text(wire.RelayHello(relay="fake", wall=wall_now()).text())
         self.streams.append(stream)
         try:
             while True:
@@ -336,14 +361,15 @@ class FakeRelay:
         try:
             yield 0 if isinstance(at, Path) else listening.getsockname()[1]
         finally:
+            # First: whoever comes from now on finds the same, however long it takes until the rest has ended.
+            if isinstance(at, Path):
+                os.unlink(at)
             self.hold.set()
             for transport in [transport for transport in self.transports if not transport.is_closing()]:
                 transport.abort()
             server.should_exit = server.force_exit = True
             await task
             listening.close()
-            if isinstance(at, Path):
-                os.unlink(at)
 
 
 class _Server(uvicorn.Server):

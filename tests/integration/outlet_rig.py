@@ -15,7 +15,8 @@ from typing import Any
 from agent.clock import Clock
 from agent.intake import Input, Intake
 from agent.outlets.relay import RelayOutlet
-from agent.rows import named_blobs, row
+from agent.rows import row, shown
+from agent.store import evidence
 from agent.store.opening import Store, open_store
 from rules import ids
 from rules.actions import Action, Note
@@ -146,6 +147,8 @@ class Rig:
     async def media_done(self, outlet: str = "cloud") -> None:
         """Wait until the outlet has acknowledged every blob."""
         async with asyncio.timeout(10):
+            await self.store.blobs.serve([outlet], gt=0)
+            await self.store.blobs.fill(outlet)
             while await self.store.blobs.waiting(outlet, limit=1):
                 await asyncio.sleep(0.005)
 
@@ -196,6 +199,7 @@ async def _pipeline(rig: Rig) -> None:
         rig.taken += len(items)
         await rig.working.wait()
         known = await store.log.known([item.fact.id for item in items])
+        decided: list[Event | Entry] = []
         answers: list[tuple[Input, list[Action]]] = []
         async with store.database.transaction() as transaction:
             rows = []
@@ -203,16 +207,17 @@ async def _pipeline(rig: Rig) -> None:
                 actions: list[Action] = []
                 if item.fact.id not in known:
                     known.add(item.fact.id)
-                    rig.decided.append(item.fact)
+                    decided.append(item.fact)
                     actions = _decide(item.fact)
                     rows.append(row(item.fact, data=item.data, is_input=True))
                     rows += [row(action.event, is_input=False) for action in actions if isinstance(action, Note)]
                 if item.also is not None:
                     await item.also(transaction)
-                await store.blobs.add(transaction, named_blobs(item.fact), pos=item.fact.gt or 0)
+                await evidence.note(transaction, store.blobs, shown(item.fact, []))
                 answers.append((item, actions))
             await store.log.append(transaction, rows)
         store.log.committed()
+        rig.decided += decided  # not before: a test that goes on to the next life relies on what is in the log
         for item, actions in answers:
             if item.decided is not None and not item.decided.done():
                 item.decided.set_result(actions)

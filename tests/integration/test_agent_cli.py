@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -83,22 +85,50 @@ async def test_a_site_document_goes_in_and_out(agent: Agent) -> None:
     assert (applied["body"]["version"], applied["body"]["why"]) == (1, "new door")
 
 
-@pytest.mark.parametrize(
-    ("damage", "sentence"),
-    [
-        (b"garbage" * 1000, "is not a SQLite database any more. Restore a backup; nothing was overwritten."),
-        (b"", "is missing or empty, and there was a log here: log.epoch remembers it."),
-    ],
-)
-async def test_a_damaged_log_is_78_and_left_alone(agent: Agent, damage: bytes, sentence: str) -> None:
+@pytest.mark.parametrize("damage", [b"garbage" * 1000, b""], ids=["garbage", "empty"])
+async def test_a_destroyed_log_is_recovered_from_and_the_building_guarded(agent: Agent, damage: bytes) -> None:
     await agent.start()
     assert await agent.stop() == 0
     agent.database.write_bytes(damage)
-    refused = nightporter("agent", "run", "--config", config(agent))
-    assert refused.returncode == 78
-    assert sentence in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert agent.database.read_bytes() == damage
+    await agent.start()
+    await agent.until(lambda: agent.records("store.recovered"))
+    assert nightporter("site", "export", "--config", config(agent)).stdout == SITE, "it still knows its doors"
+    (told,) = [record["body"] for record in agent.records("store.recovered")]
+    assert told["rows"] == 0
+    assert told["missing"] > 0
+    if damage:
+        assert (agent.folder / "data" / told["kept"]).read_bytes() == damage
+    assert [record["body"]["supersedes"] for record in agent.records("epoch.began")]
+    assert await agent.stop() == 0
+    await agent.start()
+    assert await agent.stop() == 0
+    assert len(agent.records("store.recovered")) == 1, "told once"
+
+
+async def test_what_is_no_log_of_this_gateway_is_78_and_left_alone(agent: Agent) -> None:
+    def refused() -> str:
+        before = agent.database.read_bytes()
+        shown = nightporter("agent", "run", "--config", config(agent))
+        assert shown.returncode == 78, shown.stderr
+        assert "Traceback" not in shown.stderr
+        assert agent.database.read_bytes() == before
+        assert not list(agent.database.parent.glob("*damaged*"))
+        return shown.stderr
+
+    await agent.start()
+    assert await agent.stop() == 0
+    good = agent.database.read_bytes()
+    with contextlib.closing(sqlite3.connect(agent.database)) as connection:
+        connection.executescript("PRAGMA user_version=99; CREATE TABLE of_the_future (a);")
+    assert "written by a newer Nightporter (schema 99, this one knows" in refused()
+    agent.database.write_bytes(good)
+    path = agent.folder / "agent.yaml"
+    path.write_text(path.read_text().replace("id: gw-1", "id: gw-2"))
+    assert "belongs to gateway gw-1, the configuration says gw-2" in refused()
+    agent.database.unlink()
+    with contextlib.closing(sqlite3.connect(agent.database)) as connection:
+        connection.executescript("CREATE TABLE songs (title)")
+    assert "is a database, but no log of Nightporter: it has the tables songs" in refused()
 
 
 def test_configuration_that_cannot_be_used_is_78(agent: Agent) -> None:

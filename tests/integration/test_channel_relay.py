@@ -51,7 +51,7 @@ def channel(building: Rig, at: Path, **options: Any) -> RelayChannel:
         name="cloud",
         socket=at,
         gateway=GATEWAY,
-        epoch=building.store.epoch,
+        epoch=lambda: building.store.epoch,
         software="nightporter test",
         database=building.store.database,
         cursors=building.store.cursors,
@@ -166,7 +166,8 @@ async def test_a_proof_is_not_even_read_where_the_people_are_not_in_the_building
     assert [received.digest for received in building.told(CommandReceived)] == [None]
     over_the_network = RelayChannel(
         name="cloud", url="https://relay.example:8443", identity=at.parent, gateway=GATEWAY,
-        epoch=building.store.epoch, software="t", database=building.store.database, cursors=building.store.cursors,
+        epoch=lambda: building.store.epoch, software="t", database=building.store.database,
+        cursors=building.store.cursors,
         intake=building.intake, clock=building.clock, states=dict, questions={}, digest=Pepper.fresh()[0].code,
     )  # fmt: skip
     assert over_the_network._commands._digest is None
@@ -187,10 +188,22 @@ async def test_an_outcome_survives_a_restart(tmp_path: Path, relay: FakeRelay, a
 
 async def test_an_expired_command_is_refused_and_not_logged(building: Rig, relay: FakeRelay, at: Path) -> None:
     async with relay.listening(at), running(channel(building, at)):
-        await (await stream(relay)).send_text(command(expires=wall_now() - 1).text())
+        await (await stream(relay)).send_text(command(expires=wall_now() - 1_000_000).text())
         outcome = await relay.expect(wire.Outcome)
     assert (outcome.state, outcome.reason.partition(":")[0]) == ("refused", "expired")
     assert building.told(CommandReceived) == []
+
+
+async def test_a_command_expires_by_the_clock_of_the_relay(
+    building: Rig, relay: FakeRelay, at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway whose clock stands ten years ahead is no gateway that refuses everything."""
+    ahead = 10 * 365 * 86_400 * 1_000_000
+    monkeypatch.setattr("agent.channel.relay.wall_now", lambda: wall_now() + ahead)
+    async with relay.listening(at), running(channel(building, at)):
+        await (await stream(relay)).send_text(command().text())
+        outcome = await relay.expect(wire.Outcome)
+    assert outcome.state == "done"
 
 
 async def test_what_the_engine_refuses_is_refused(building: Rig, relay: FakeRelay, at: Path) -> None:

@@ -23,6 +23,7 @@ from agent.video.link import (
     SegmentAdded,
     StillTaken,
 )
+from agent.video.messages import Evict, Evicted, Files, ListFiles, NewClips, PicturesTaken
 from hwlab.cameras import CameraSpec
 from tests.integration.media_rig import SECOND, Rig, rig
 
@@ -108,7 +109,8 @@ async def test_a_clip_with_pre_roll_is_a_playable_file_of_the_length_asked_for(t
         await it.wait(ClipSealed, lambda each: each.clip == asked.clip, after=before)
         assert len(it.of(ClipSealed, lambda each: each.clip == asked.clip)) == 2
         assert it.manifest(asked.clip) == (opened, segments, sealed)
-        assert {path.name for path in it.media_dir.iterdir()} == {"blobs", "tmp", "manifests", "timeline.json"}
+        there = {path.name for path in it.media_dir.iterdir()}
+        assert there == {"blobs", "tmp", "manifests", "timeline.json", "reserve"}
         assert list((it.media_dir / "tmp").iterdir()) == []
 
 
@@ -298,3 +300,50 @@ async def test_a_full_disk_is_said_and_tried_again(tmp_path: Path) -> None:
     finally:
         gone = await asyncio.create_subprocess_exec("umount", str(media))
         await gone.wait()
+
+
+async def test_key_pictures_come_after_the_still_and_before_the_clip_is_over(tmp_path: Path) -> None:
+    async with rig(tmp_path, specs=SPECS) as it:
+        await held(it, 5)
+        still = it.still()
+        asked = it.save(pre=4, post=4)
+        strip = await it.wait(PicturesTaken, lambda each: each.clip == asked.clip)
+        kinds = [type(message) for _, message in it.heard]
+        assert kinds.index(StillTaken) < kinds.index(PicturesTaken), "the still comes first"
+        assert not it.of(ClipSealed), "they are not kept waiting for the clip"
+        assert (strip.incident, strip.camera, strip.bytes) == (asked.incident, "hall", len(it.blob(strip.sha256)))
+        assert strip.bytes < 60_000 and (strip.width, strip.height) == (320 * len(strip.taken), 180)
+        assert 3 <= len(strip.taken) <= 5 and list(strip.taken) == sorted(strip.taken)
+        assert asked.trigger_wall - 4.5 * SECOND < strip.taken[0] and strip.taken[-1] <= asked.trigger_wall + SECOND
+        assert still.incident != asked.incident
+        await it.wait(ClipSealed)
+
+
+async def test_what_is_ordered_is_deleted_but_not_what_was_just_kept(tmp_path: Path) -> None:
+    async with rig(tmp_path, specs=SPECS) as it:
+        await held(it, 4)
+        asked = it.save(pre=2, post=1)
+        await it.wait(ClipSealed)
+        _, segments, _ = it.manifest(asked.clip)
+        mine = segments[0].sha256
+        assert it.server.order(ListFiles(after=""))
+        page = await it.wait(Files)
+        assert page.until == "" and {mine, segments[0].init} <= {file.sha256 for file in page.files}
+        assert it.server.order(Evict(batch="1", blobs=(mine, "0" * 64)))
+        answer = await it.wait(Evicted)
+        assert (answer.gone, answer.kept) == (("0" * 64,), (mine,)), "a clip may just be about to name it"
+        await it.stop_worker()  # the next worker has no ring, and so no such clip
+        before = len(it.heard)
+        await it.start_worker()
+        await it.wait(Hello, after=before)
+        it.server.order(Evict(batch="2", blobs=(mine,)))
+        answer = await it.wait(Evicted, lambda each: each.batch == "2")
+        assert answer.gone == (mine,)
+        with pytest.raises(FileNotFoundError):
+            it.blob(mine)
+        it.server.new_clips(NewClips(state="refused", reason="the media disk is full"))
+        await it.live()
+        refused = it.save(pre=1, post=1)
+        assert (await it.wait(Refused, lambda each: each.subject == refused.clip)).reason == "the media disk is full"
+        picture = it.still()
+        await it.wait(StillTaken, lambda each: each.still == picture.still)

@@ -214,19 +214,13 @@ async def test_a_relay_that_is_ahead_is_refused(building: Rig, relay: FakeRelay,
     assert held.records == [b"{}"] * 7
 
 
-async def test_an_unknown_epoch_is_refused_with_the_relays_sentence(building: Rig, relay: FakeRelay, at: Path) -> None:
+async def test_a_log_of_which_nothing_is_here_is_refused(building: Rig, relay: FakeRelay, at: Path) -> None:
     relay.current = "another-epoch"
     async with relay.listening(at), running(building.outlet("cloud", at)):
         await building.incident()
         await until(lambda: building.told(OutletRefused))
-    assert "a new epoch must name the one it supersedes" in building.told(OutletRefused)[0].reason
-
-
-async def test_a_new_epoch_that_names_the_old_one_is_taken(building: Rig, relay: FakeRelay, at: Path) -> None:
-    relay.current = "another-epoch"
-    async with relay.listening(at), running(building.outlet("cloud", at, supersedes="another-epoch")):
-        await building.incident()
-        await equal(building, relay, "P0")
+    assert "knows this gateway by another log (epoch another-epoch)" in building.told(OutletRefused)[0].reason
+    assert relay.requests["POST /v1/lanes/P0"] == 0
 
 
 async def test_a_refusal_is_lifted_by_itself(building: Rig, relay: FakeRelay, at: Path) -> None:
@@ -283,7 +277,7 @@ async def test_a_store_that_fails_ends_nothing(
 
     async def failing(self: Database, sql: str, parameters: tuple[object, ...] = ()) -> list[object]:
         nonlocal failures
-        if "FROM log WHERE epoch" in sql and failures:
+        if "AS since" in sql and failures:
             failures -= 1
             raise StoreError("the disk is not well")
         return await read(self, sql, parameters)  # type: ignore[return-value]

@@ -50,7 +50,7 @@ async def test_what_the_relay_has_is_not_sent(building: Rig, relay: FakeRelay, a
     data = noise(1000)
     relay.blobs[hashlib.sha256(data).hexdigest()] = data
     async with relay.listening(at), running(building.outlet("cloud", at)):
-        sha256 = await building.still(data)
+        sha256 = await building.segment(data, init=data)
         await until(lambda: relay.requests[f"HEAD /v1/blobs/{sha256}"])
         await building.media_done()
     assert relay.requests["POST /v1/blobs"] == 0
@@ -195,7 +195,7 @@ async def test_any_cut_position_ends_in_the_same_bytes(building: Rig, relay: Fak
     peer = Peer(name="cloud", socket=at)
     data = noise(200_000)
     sha256 = building.blob(data)
-    blob = await find(building.media, sha256)
+    blob = await find(building.media, sha256, len(data))
     async with relay.listening(at):
         for cut in (0, 1, 16_383, 16_384, 100_000, 199_999):
             relay.blobs.clear()
@@ -204,7 +204,7 @@ async def test_any_cut_position_ends_in_the_same_bytes(building: Rig, relay: Fak
             for _ in range(3):
                 try:
                     async with connect(peer) as client:
-                        await uploads.send(client, blob, urgent=lambda: False)
+                        await uploads.send(client, blob)
                     break
                 except OutletError:
                     continue

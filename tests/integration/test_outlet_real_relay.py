@@ -60,7 +60,7 @@ def channel(building: Rig, made: RelayOutlet, **options: Any) -> RelayChannel:
         **options,
         name="cloud",
         gateway=GATEWAY,
-        epoch=building.store.epoch,
+        epoch=lambda: building.store.epoch,
         software="test",
         database=building.store.database,
         cursors=building.store.cursors,

@@ -9,10 +9,12 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.channel.relay import RelayChannel
+from agent.outlets.bulk import BulkConnection
 from agent.outlets.client import connect
 from agent.outlets.http import HttpConnection
 from agent.outlets.peer import Peer
@@ -88,14 +90,15 @@ async def test_alarms_leave_at_once_and_blobs_queue_briefly(relay: FakeRelay, ce
     async with relay.listening(0, tls=certificates.server()) as port:
         url, identity = f"https://127.0.0.1:{port}", certificates.directory / "gateway"
         peer = Peer.of(name="cloud", url=url, identity=identity, socket=None)
-        for bulk in (False, True):
-            http = HttpConnection(peer=peer, context=await peer.context(), bulk=bulk)
+        for kind in (HttpConnection, BulkConnection):
+            http = kind(peer=peer, context=await peer.context())
             await http.request("GET", "/v1/lanes", headers={}, content=b"")
             assert http._open is not None
-            raw = http._open.writer.get_extra_info("socket")
-            assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
-            assert raw.getsockopt(socket.IPPROTO_TCP, 18) == 15_000
-            assert (raw.getsockopt(socket.IPPROTO_TCP, 25) == 131_072) is bulk
+            opened: Any = http._open
+            stream = opened.writer.get_extra_info("socket") if kind is HttpConnection else opened.stream
+            assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+            assert stream.getsockopt(socket.IPPROTO_TCP, 18) == 15_000
+            assert (stream.getsockopt(socket.IPPROTO_TCP, 25) == 131_072) is (kind is BulkConnection)
             http.abort()
         await asyncio.sleep(0)
 
@@ -191,7 +194,7 @@ async def test_the_channel_speaks_over_mutual_tls(building: Rig, relay: FakeRela
             url=f"https://127.0.0.1:{port}",
             identity=certificates.directory / "gateway",
             gateway=GATEWAY,
-            epoch=building.store.epoch,
+            epoch=lambda: building.store.epoch,
             software="test",
             database=building.store.database,
             cursors=building.store.cursors,

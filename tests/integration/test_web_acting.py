@@ -27,7 +27,7 @@ def plain(html: str) -> str:
 
 def offered(html: str) -> set[str]:
     """The acts for which the page has a form."""
-    return set(re.findall(r'action="/incidents/[0-9a-f-]{36}/([a-z]+)"', html)) - {"silence"}
+    return set(re.findall(r'action="/incidents/[0-9a-f-]{36}/([a-z]+)"', html)) - {"silence", "hold"}
 
 
 async def page(client: httpx.AsyncClient, incident: str) -> str:

@@ -38,7 +38,7 @@ def test_every_route_declares_a_known_action(rig: Rig) -> None:
 
 
 def test_what_changes_something_is_never_a_get() -> None:
-    changing = ("incident.act", "output.silence", "people.manage")
+    changing = ("incident.act", "output.silence", "media.hold", "media.release", "people.manage")
     assert all(line.method == "POST" for line in TABLE if line.action in changing)
 
 

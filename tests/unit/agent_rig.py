@@ -19,6 +19,7 @@ from agent.journal import Journal
 from agent.keeper import Keeper
 from agent.pipeline import Effects, Pipeline
 from agent.recovery import restore
+from agent.store.ballast import Ballast
 from agent.store.log import Row
 from agent.store.opening import Store, open_store
 from rules.actions import Pulse, SaveClip, SetLevel, TakeStill
@@ -92,6 +93,7 @@ class Rig:
     journal: Journal
     pipeline: Pipeline
     transactions: Transactions
+    ballast: Ballast
     steps: list[str]
     outputs: list[SetLevel | Pulse] = field(default_factory=list)
     media: list[SaveClip | TakeStill] = field(default_factory=list)
@@ -143,7 +145,7 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def rig(
-    folder: Path, patch: pytest.MonkeyPatch, *, document: str = SITE, sha256: str = SITE_SHA
+    folder: Path, patch: pytest.MonkeyPatch, *, document: str = SITE, sha256: str = SITE_SHA, ballast: int = 0
 ) -> AsyncIterator[Rig]:
     """Open the store (again), restore the engine, and hand out all parts; close the store at the end."""
     store = await open_store(folder / "log.db", gateway=GATEWAY)
@@ -171,6 +173,7 @@ async def rig(
         clock = Clock.start(last_gt=store.last_gt, off_time=store.off_time, at=store.opened)
         intake = Intake()
         journal = Journal(marker=folder / "marker")
+        reserve = Ballast(path=folder / "log.ballast", size=ballast)
         pipeline = Pipeline(
             intake=intake,
             keeper=keeper,
@@ -179,10 +182,11 @@ async def rig(
             effects=Effects(output=output, media=footage, unlogged=tell),
             journal=journal,
             site_sha256=sha256,
+            ballast=reserve,
         )
         transactions = Transactions(store=store, steps=steps, patch=patch)
         yield Rig(
-            store, clock, intake, keeper, journal, pipeline, transactions, steps, outputs, media, unlogged
+            store, clock, intake, keeper, journal, pipeline, transactions, reserve, steps, outputs, media, unlogged
         )
     finally:
         await store.database.close()

@@ -17,7 +17,8 @@ from tests.unit.access_rig import SECOND, WEDNESDAY_NOON, Rig, digest, document
 DAY = 24 * 3600 * SECOND
 MIDNIGHT = WEDNESDAY_NOON - DAY // 2  # the first moment of 2026-01-14 in Zurich
 USER = {"arm", "disarm", "silence", "clear", "bypass", "unbypass", "unlock", "lock", "lockdown", "threat", "muster"}
-INSTALLER = {"isolate", "unisolate", "test", "forgive", "configure"}
+USER |= {"hold"}
+INSTALLER = {"isolate", "unisolate", "test", "forgive", "configure", "release"}
 
 
 def register(**code: Any) -> Register:

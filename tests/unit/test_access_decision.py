@@ -50,13 +50,14 @@ def decide(*wrong: str, **door: Any) -> str | None:
         lockdown="Ada: drill" if "lockdown" in wrong else "",
         threat=3 if "threat" in wrong else 2,
         locked={"in": GT + 1 if "locked_out" in wrong else GT},
+        doubted="clock" in wrong,
     )
     never = Timetable(zone("UTC"), ())
     credential = Credential(
         site.people[0],
         "digest",
         None,
-        WEDNESDAY_NOON if "expired" in wrong else WEDNESDAY_NOON + 1,
+        WEDNESDAY_NOON if "expired" in wrong or "clock" in wrong else WEDNESDAY_NOON + 1,
         never if "schedule" in wrong else None,
     )
     desk = Desk(

@@ -12,7 +12,7 @@ from agent.store import meta, opening
 from agent.store.log import Row
 from agent.store.opening import Store, open_store
 
-BOOT, WALL = 1_000_000_000, 1_700_000_000_000_000
+BOOT, WALL = 1_000_000_000, 1_800_000_000_000_000
 
 
 class Machine:

@@ -26,7 +26,7 @@ def written(folder: Path, text: str | bytes) -> Path:
     [
         pytest.param(
             HEAD + "broker: {host: h, port: 1, prot: 1}\n",
-            "FILE:3:28: broker.prot: is not a known key here (known: name, host, port, user, password, tls);"
+            "FILE:3:28: broker.prot: is not a known key here (known: name, host, port, user, password, tls, flood);"
             " did you mean port?",
             id="unknown key",
         ),
@@ -58,12 +58,12 @@ def written(folder: Path, text: str | bytes) -> Path:
         ),
         pytest.param(
             HEAD + "outlets:\n  - {name: a, url: 'https://x:1'}\n",
-            "FILE:4:5: outlets.0: outlet a: url and identity go together",
+            "FILE:4:5: outlets.0: outlet a: identity goes with url or bundle, and only with them",
             id="url without identity",
         ),
         pytest.param(
             HEAD + "outlets:\n  - {name: a}\n",
-            "FILE:4:5: outlets.0: outlet a: give either url (with identity) or socket",
+            "FILE:4:5: outlets.0: outlet a: give one of url (with identity), socket, or bundle (with identity)",
             id="no way",
         ),
         pytest.param(

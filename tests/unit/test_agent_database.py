@@ -100,10 +100,15 @@ async def test_an_older_schema_is_migrated_one_step_at_a_time(
 ) -> None:
     path = tmp_path / "log.db"
     await (await opened(path)).close()
-    steps = [*migrations(), (2, "ALTER TABLE meta ADD COLUMN more TEXT;"), (3, "CREATE TABLE third (a);")]
+    newest = migrations()[-1][0]
+    steps = [
+        *migrations(),
+        (newest + 1, "ALTER TABLE meta ADD COLUMN more TEXT;"),
+        (newest + 2, "CREATE TABLE third (a);"),
+    ]
     monkeypatch.setattr(module, "migrations", lambda: steps)
     database = await opened(path)
-    assert (await database.read("PRAGMA user_version"))[0][0] == 3
+    assert (await database.read("PRAGMA user_version"))[0][0] == newest + 2
     await database.read("SELECT more FROM meta")
     await database.close()
 
@@ -113,12 +118,13 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(
 ) -> None:
     path = tmp_path / "log.db"
     await (await opened(path)).close()
-    steps = [*migrations(), (2, "CREATE TABLE second (a); SELECT nonsense FROM nowhere;")]
+    newest = migrations()[-1][0]
+    steps = [*migrations(), (newest + 1, "CREATE TABLE second (a); SELECT nonsense FROM nowhere;")]
     monkeypatch.setattr(module, "migrations", lambda: steps)
     with pytest.raises(StoreError, match="nowhere"):
         await opened(path)
     connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (newest,)
     assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'second'").fetchone() == (0,)
     connection.close()
 
@@ -200,15 +206,14 @@ async def test_receipts_are_few_and_of_one_session(tmp_path: Path) -> None:
     database = await opened(tmp_path / "log.db")
     try:
         async with database.transaction() as transaction:
-            for n in range(KEPT + 20):
-                await receipts.add(transaction, "b", 1, Receipt(n, b"%d" % n))
-            await receipts.add(transaction, "b", 1, Receipt(KEPT, b"again"))
+            await receipts.add(transaction, "b", 1, [Receipt(n, b"%d" % n) for n in range(KEPT + 20)])
+            await receipts.add(transaction, "b", 1, [Receipt(KEPT, b"again")])
         kept = await receipts.load(database, "b")
         assert len(kept) == KEPT - 1
         assert kept[-1] == Receipt(KEPT, b"again"), "a packet id is used again: the newer one stands for it"
         assert await receipts.load(database, "other") == []
         async with database.transaction() as transaction:
-            await receipts.add(transaction, "b", 2, Receipt(1, b"new life"))
+            await receipts.add(transaction, "b", 2, [Receipt(1, b"new life")])
         assert await receipts.load(database, "b") == [Receipt(1, b"new life")]
         assert await receipts.session(database, "b") == 2
         await receipts.clear(database, "b")

@@ -99,8 +99,8 @@ class Core:
         """Durable, not yet acknowledged."""
         async with self.store.database.transaction() as transaction:
             for item in items:
-                if item.also is not None:
-                    await item.also(transaction)
+                if item.together is not None:
+                    await item.together.write(transaction, [item.together.item])
 
     def let_go(self, items: list[Input]) -> None:
         for item in items:
@@ -286,20 +286,20 @@ async def test_one_message_of_two_devices_stays_together_and_is_acknowledged_onc
         await agent.hear(1, {"contact": False, "temperature": 21})
         items = await agent.intake.take(1)
         assert [type(item.fact) for item in items] == [ContactOpened, ReadingTemperature]
-        assert items[0].also is not None, "the contact must be durable, the reading need not be"
+        assert items[0].together is not None, "the contact must be durable, the reading need not be"
         assert [item.acknowledge is not None for item in items] == [True, False]
         await agent.write(items)
         agent.let_go(items)
         assert wire.acked == [1]
         await agent.hear(2, {"temperature": 21})
         items = await agent.take()
-        assert [item.also for item in items] == [None]
+        assert [item.together for item in items] == [None]
         agent.let_go(items)
         assert wire.acked == [1, 2]
         await agent.hear(3, {"temperature": 21}, retain=True)
         items = await agent.take()
         assert cast(DeviceEvent, items[0].fact).delivery == "retained"
-        assert items[0].also is not None
+        assert items[0].together is not None
 
 
 async def test_garbage_is_acknowledged_and_counted_once_a_minute(

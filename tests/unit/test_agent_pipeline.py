@@ -180,6 +180,7 @@ async def test_an_entry_made_elsewhere_keeps_its_bytes(tmp_path: Path, monkeypat
 
 async def test_promises_stand_until_the_worker_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(tmp_path, monkeypatch) as agent, agent.running():
+        await agent.store.blobs.serve(["cloud"], gt=0)
         await agent.send(agent.contact(opened=True))
         await until(lambda: len(agent.media) == 2)
         still, clip = agent.media

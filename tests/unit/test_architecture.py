@@ -35,13 +35,14 @@ OPENING = ("open", "io.open", "os.open", "Path", "pathlib.Path")
 NOT_IN_CORE = ("av", "cv2", "numpy", "aiortc", "fastapi", "starlette", "uvicorn", "sqlalchemy", "jinja2")
 
 # Each module of the agent stands on a floor and sees its own floor and those below.
-_GROUND = "errors fault clock log config failpoints memory sdnotify supervisor intake health"
+_GROUND = "errors fault clock drift floor log config failpoints memory sdnotify supervisor intake health"
+_CORE = "pipeline journal readings rows keeper replay recovery commit backlog disks upkeep timekeeper"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(_GROUND.split(), 0),
     "store": 1,
-    **dict.fromkeys(("devices", "effects", "outlets", "channel"), 2),
-    **dict.fromkeys(("pipeline", "journal", "readings", "rows", "keeper", "replay", "recovery"), 3),
-    **dict.fromkeys(("app", "followers"), 4),
+    **dict.fromkeys(("devices", "effects", "outlets", "channel", "retention"), 2),
+    **dict.fromkeys(_CORE.split(), 3),
+    **dict.fromkeys(("app", "followers", "retirement"), 4),
     "cli": 5,
 }
 # The media worker is another process: the core sees its link and the messages on it, the worker sees the ground.

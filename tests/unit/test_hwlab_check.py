@@ -32,7 +32,8 @@ class Store:
                 "CREATE TABLE lane (id INTEGER, gateway TEXT, epoch TEXT, lane TEXT, seq INTEGER, chain BLOB)"
             )
             relay.execute(
-                "CREATE TABLE record (lane INTEGER, seq INTEGER, fact TEXT, kind TEXT, wall INTEGER, data BLOB)"
+                "CREATE TABLE record (lane INTEGER, seq INTEGER, fact TEXT, kind TEXT, wall INTEGER, data BLOB,"
+                " state TEXT, received INTEGER)"
             )
             chain = hashlib.sha256(f"nightporter/1|{GATEWAY}|1|P1".encode()).digest()
             for seq in range(1, 6):
@@ -43,7 +44,7 @@ class Store:
                     "INSERT INTO log VALUES (?, '1', 'P1', ?, ?, ?, 0, ?, 'synced', ?, ?)",
                     (seq, seq, *row, chain, data),
                 )
-                relay.execute("INSERT INTO record VALUES (1, ?, ?, ?, ?, ?)", (seq, *row, data))
+                relay.execute("INSERT INTO record VALUES (1, ?, ?, ?, ?, ?, 'applied', 0)", (seq, *row, data))
             relay.execute("INSERT INTO lane VALUES (1, ?, '1', 'P1', 5, ?)", (GATEWAY, chain))
             agent.commit()
             relay.commit()
@@ -110,7 +111,10 @@ def test_a_message_twice(store: Store) -> None:
         hashlib.sha256(start + data).digest(),
         data,
     )
-    assert store.found() == ["nothing is twice: door message 3: the agent's log has it 2 times"]
+    assert store.found() == [
+        "an epoch follows another: agent: 2 epochs follow none: 1, 2",
+        "nothing is twice: door message 3: the agent's log has it 2 times",
+    ]
 
 
 def test_a_message_nobody_sent(store: Store) -> None:

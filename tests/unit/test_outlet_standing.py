@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from agent.store.database import Database
 class Told:
     """A standing whose pipeline writes down the kinds it is told."""
 
-    def __init__(self, database: Database, **options: float) -> None:
+    def __init__(self, database: Database, **options: Any) -> None:
         self.intake = Intake()
         self.kinds: list[str] = []
         self.database = database

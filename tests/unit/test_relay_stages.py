@@ -11,6 +11,7 @@ from relay.errors import ConfigError
 from relay.notify.message import Message, News
 from relay.notify.stages import AGAIN, COLLECT, GO, View, judge, route
 from relay.notify.webhook import key, sign
+from relay.restored import HEARSAY, Restored
 from rules.document import Secret
 from rules.incidents import Entry, fold
 
@@ -141,3 +142,21 @@ def test_a_message_without_an_address_has_no_links() -> None:
     assert "url" not in document["data"]
     linked = Message(id="d", relay="Night desk", public_url="https://r.example", news=(news,)).document()
     assert linked["data"]["still"] == "https://r.example/stills/s.jpg"
+
+
+def test_what_happened_before_a_restore_waits_for_word_and_says_that_it_may_be_a_repeat() -> None:
+    restored = Restored(since=HOUR, until=3 * HOUR)
+    for happened in (HOUR // 2, 2 * HOUR):
+        [draft] = route(config=CONFIG, policy="guards", site="hq", opened=happened, now=3 * HOUR + 5, restored=restored)
+        assert (draft.digest, draft.next_at, draft.possibly_repeated) == ("hq", 3 * HOUR + 5 + HEARSAY, True)
+    [draft] = route(config=CONFIG, policy="guards", site="hq", opened=3 * HOUR + 1, now=3 * HOUR + 5, restored=restored)
+    assert (draft.digest, draft.next_at, draft.possibly_repeated) == (None, 3 * HOUR + 5, False)
+
+
+def test_what_this_relay_told_before_it_was_restored_is_not_told_again() -> None:
+    told = entry("notified", 2, origin="box-1", state="sent", channel="webhook", recipient="desk")
+    verdict = judge(view(told, told_as=told.id, digest="hq"))
+    assert (verdict.reason, verdict.until) == ("desk was told before this relay was restored", None)
+    failed = entry("notified", 2, origin="box-1", state="failed", channel="webhook", recipient="desk")
+    assert judge(view(failed, told_as=failed.id)) is GO, "it did not go out"
+    assert judge(view(told, told_as="of another delivery")) is GO

@@ -12,7 +12,17 @@ from rules.access.levels import ACTS
 from rules.actions import Append, Note
 from rules.document.site import load_site
 from rules.engine import Engine
-from rules.events import CommandDecided, CommandReceived, ContactClosed, ContactOpened, Event, MotionEnded, TimePassed
+from rules.events import (
+    CommandDecided,
+    CommandReceived,
+    ContactClosed,
+    ContactOpened,
+    Event,
+    MotionEnded,
+    StorageAmple,
+    StorageFull,
+    TimePassed,
+)
 
 SECOND = 1_000_000
 WALL = 1_768_400_000_000_000
@@ -37,9 +47,9 @@ zones:
 doors:
   - {{id: gate, lock: bolt, from: outside, to: inside}}
 people:
-  - {{id: ada, name: Ada, codes: [{{digest: "{digest('1234')}"}}, {{digest: "{digest('9999')}", duress: true}}]}}
-  - {{id: bo, name: Bo, level: 3, codes: [{{digest: "{digest('5678')}"}}]}}
-  - {{id: cy, name: Cy, level: 1, codes: [{{digest: "{digest('1111')}"}}]}}
+  - {{id: ada, name: Ada, codes: [{{digest: "{digest("1234")}"}}, {{digest: "{digest("9999")}", duress: true}}]}}
+  - {{id: bo, name: Bo, level: 3, codes: [{{digest: "{digest("5678")}"}}]}}
+  - {{id: cy, name: Cy, level: 1, codes: [{{digest: "{digest("1111")}"}}]}}
 """
 
 
@@ -201,3 +211,36 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(name: str, args: dict[st
 def test_every_right_is_one_that_levels_know() -> None:
     orders = House().engine._commands._orders
     assert {order.act for order in orders.values()} <= ACTS
+
+
+def test_footage_is_held_for_a_reason_and_released() -> None:
+    house = House()
+    kept = "done: the footage of this incident is kept until it is released"
+    assert house.ask("media.hold", incident="i-1", reason=" asked for by the police ") == kept
+    (held,) = [fact for fact in house.made if fact.kind == "media.held"]
+    assert (held.incident, held.reason) == ("i-1", "asked for by the police") and held.by
+    assert (
+        house.ask("media.release", incident="i-1") == "done: the footage of this incident follows the retention again"
+    )
+    assert [fact.incident for fact in house.made if fact.kind == "media.released"] == ["i-1"]
+
+
+@pytest.mark.parametrize("args", [{"incident": "i-1", "reason": "  "}, {"reason": "why"}, {"incident": "i" * 101}])
+def test_a_hold_without_sense_is_refused(args: dict[str, str]) -> None:
+    house = House()
+    said = house.ask("media.hold", **args)
+    assert said.startswith(("refused: a hold needs a `reason`", "refused: name the `incident`"))
+    assert not [fact for fact in house.made if fact.kind == "media.held"]
+
+
+def test_a_full_disk_is_one_incident_until_somebody_has_seen_it() -> None:
+    house = House()
+    house.step(StorageFull, waiting=5_000_000, held=0)
+    (opened,) = house.made
+    assert (opened.kind, opened.body["severity"]) == ("incident.opened", "medium")
+    assert opened.body["title"] == "No room for new clips: the media disk is full"
+    house.step(StorageAmple, days=3, free=1)
+    (noted,) = house.made
+    assert (noted.kind, noted.incident) == ("incident.noted", opened.incident)
+    house.step(StorageFull, waiting=0, held=7)
+    assert [(fact.kind, fact.incident) for fact in house.made] == [("incident.evidence", opened.incident)]

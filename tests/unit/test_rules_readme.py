@@ -33,7 +33,7 @@ def test_the_diagram_has_every_arrow() -> None:
 
 def test_a_table_says_what_may_be_absent() -> None:
     assert "| `boot` | P1 |" in event_table()
-    assert "| `software` `epoch` `off_time`? `clean` |" in event_table()
+    assert "| `software` `epoch` `off_time`? `clean` `doubted`? |" in event_table()
 
 
 def test_an_unknown_mark_is_a_mistake() -> None:

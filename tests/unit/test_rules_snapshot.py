@@ -98,5 +98,5 @@ def test_a_damaged_snapshot_is_refused(damaged: bytes) -> None:
 
 def test_a_snapshot_of_another_engine_says_so() -> None:
     document = load_site(site(SIREN), "playbook.yaml")
-    with pytest.raises(SnapshotError, match="the snapshot is of engine 1, this is engine 2"):
+    with pytest.raises(SnapshotError, match="the snapshot is of engine 1, this is engine 3"):
         Engine.restore(b'{"engine":1}', site=document, site_sha256="a" * 64, origin=GATEWAY)

@@ -39,8 +39,16 @@ EVERYTHING: list[messages.Message] = [
     ),
     messages.TakeStill(still="s", incident="i", camera="hall", trigger_boot=1, trigger_wall=2),
     messages.Stored(subject="c"),
+    messages.NewClips(state="refused", reason="the media disk is full"),
+    messages.Evict(batch="i 7", blobs=("1" * 64, "2" * 64)),
+    messages.ListFiles(after=""),
     messages.Ping(n=1),
     messages.Hello(pid=7, version="1"),
+    messages.Evicted(batch="i 7", gone=("1" * 64,), kept=("2" * 64,)),
+    messages.Files(after="", until="3" * 64, files=(messages.File(sha256="3" * 64, bytes=9),)),
+    messages.PicturesTaken(
+        clip="c", incident="i", camera="hall", sha256="4" * 64, bytes=5, taken=(4, 5), width=640, height=180
+    ),
     messages.CameraState(camera="hall", state="lost", reason="the camera stopped sending", wall=5),
     messages.ClipOpened(
         clip="c",
@@ -139,7 +147,8 @@ def test_subjects_and_their_last_words() -> None:
         "segment_added": "c",
         "clip_sealed": "c",
         "still_taken": "s",
+        "pictures_taken": "pictures c",
         "gap": "gap hall 1",
     }
     last = {message.type for message in manifest if messages.completes(message)}
-    assert last == {"clip_sealed", "still_taken", "gap"}
+    assert last == {"clip_sealed", "still_taken", "pictures_taken", "gap"}

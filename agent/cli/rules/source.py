@@ -140,7 +140,9 @@ class StoreSource(Source):
         """The newest good snapshot not after wall time `before`; the log's very beginning when there is none."""
         moment = before if before is not None else 2**62
         order = "DESC" if before is not None else "ASC"
-        whole = self._rows("SELECT coalesce(min(pos), 1) FROM log", ())[0][0] <= 1
+        whole = self._rows("SELECT coalesce(min(pos), 1) FROM log", ())[0][0] <= 1 and not self._rows(
+            "SELECT 1 FROM log_gap UNION ALL SELECT 1 FROM meta WHERE name = 'pruned_local' LIMIT 1", ()
+        )
         if before is None and whole:
             return 0, None, None
         for (pos,) in self._rows(

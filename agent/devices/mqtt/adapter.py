@@ -2,7 +2,8 @@
 
 A message is acknowledged to the broker only once what it says is durable. A crash in between makes the broker send it
 again: a DUP that the ledger knows is acknowledged and not decided upon twice; one it does not know is decided upon as
-`redelivered` (pulses withheld), or `late` when a newer message of its topic was heard first.
+`redelivered` (pulses withheld), or `late` when a newer message of its topic was heard first. A device that floods
+(flood.py) is heard by what is new in its words; the rest is acknowledged and counted.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ import hashlib
 import random
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import aiomqtt
 import structlog
 
-from agent.clock import Clock
+from agent.clock import Clock, Header
 from agent.config.model import BrokerConfig
 from agent.config.pepper import Pepper
 from agent.devices.mqtt.connection import Connection, Received
+from agent.devices.mqtt.flood import Flood
+from agent.devices.mqtt.floods_told import FloodsTold
 from agent.devices.mqtt.ledger import Ledger
 from agent.devices.mqtt.mapping import Mapping
 from agent.devices.mqtt.rejections import LOOK, Rejections
 from agent.errors import ConfigError, DeviceError
-from agent.intake import Input, Intake
+from agent.intake import Input, Intake, Together
 from agent.store.database import Database
 from agent.store.receipts import Receipt
 from rules.document.site import Site
@@ -36,6 +40,7 @@ log = structlog.get_logger()
 _PAUSE_FIRST, _PAUSE_LONGEST = 0.5, 30.0  # seconds
 _GRACE = 3.0  # a broker that starts together with us is not lost
 _GOODBYE = 1.0
+_NOBODY = "00000000-0000-7000-8000-000000000000"  # stands for an id where a message is only looked at
 
 
 class MqttFamily:
@@ -59,6 +64,13 @@ class MqttFamily:
         }
         self._ledger = Ledger(database=database, broker=config.name)
         self._rejections = Rejections(broker=config.name, intake=intake, clock=clock)
+        self._flood: Flood[tuple[Connection, Received]] = Flood(
+            topics=self._mapping.topics, per_second=config.flood.per_second, burst=config.flood.burst
+        )
+        self._floods_told = FloodsTold(
+            database=database, intake=intake, clock=clock, per_second=config.flood.per_second
+        )
+        self._excess = asyncio.Event()
         self._connection: Connection | None = None
         self._heard: set[str] = set()  # topics with a message newer than any the broker may repeat
         self._lost = False
@@ -90,6 +102,8 @@ class MqttFamily:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._count_rejected(), name="mqtt.rejected")
+                group.create_task(self._pace(), name="mqtt.pace")
+                await self._floods_told.load()
                 await self._stay_connected()
         finally:
             with suppress(TimeoutError):  # the pipeline still turns, unless it is far behind
@@ -145,6 +159,8 @@ class MqttFamily:
     async def _begin(self, connection: Connection) -> None:
         self._heard.clear()
         await self._ledger.begin(session_present=connection.session_present)
+        if connection.session_present:
+            self._flood.backlog()
         if self._mapping.topics:
             granted = await connection.subscribe([(topic, 1) for topic in self._mapping.topics])
             refused = [
@@ -172,7 +188,11 @@ class MqttFamily:
                 await connection.publish(self._status_topic, b"offline", qos=1, retain=True)
 
     async def _hear(self, connection: Connection, message: Received) -> None:
-        receipt = Receipt(message.packet_id, self._digest(message))
+        fresh = not (message.dup or message.retain)
+        if fresh and not self._flood.within(message.topic, self._clock.gt()):
+            await self._hear_excess(connection, message)
+            return
+        receipt = self._receipt(message)
         if message.qos and self._ledger.repeated(connection, message, receipt):
             return
         said = self._mapping.read(
@@ -186,6 +206,47 @@ class MqttFamily:
             await self._reject(message.topic, said.problem)
             if not self._mapping.knows(message.topic):  # left over from an older site document
                 await connection.unsubscribe(message.topic)
+
+    async def _hear_excess(self, connection: Connection, message: Received) -> None:
+        """One message of a flood, read without a fact's identity: few of them become one."""
+        device = self._mapping.device(message.topic)
+        if not self._floods_told.knows(device):
+            await self._floods_told.begin(device)
+        header: Header = {"id": _NOBODY, "gt": self._clock.gt(), "wall": 0, "clock": "unsynced"}
+        said = self._mapping.read(message.topic, message.payload, header=header, delivery=self._delivery(message))
+        settled = self._flood.excess(message.topic, (connection, message), said.facts, header["gt"])
+        if settled is not None:
+            for came_by, old in settled:
+                self._let_go(came_by, old)
+            self._excess.set()
+        elif said.facts:
+            await self._offer_anew(connection, message, said.facts)
+        else:
+            connection.acknowledge(message)
+        if said.problem is not None:
+            await self._reject(message.topic, said.problem)
+
+    async def _pace(self) -> None:
+        """Offer what a flood said anew, one message for each that its rate allows."""
+        while True:
+            await self._excess.wait()
+            self._excess.clear()
+            while (wait := self._flood.due(self._clock.gt())) is not None:
+                await asyncio.sleep(wait / 1e6)
+                for topic in self._flood.ready(self._clock.gt()):
+                    held = self._flood.begin(topic)
+                    try:
+                        await self._offer_anew(*held.message, held.facts)
+                    finally:
+                        self._flood.end(topic)
+
+    async def _offer_anew(self, connection: Connection, message: Received, facts: list[DeviceEvent]) -> None:
+        """What was only looked at becomes facts of now."""
+        facts = [replace(fact, **self._clock.header()) for fact in facts]
+        await self._offer(connection, message, self._receipt(message), facts)
+
+    def _receipt(self, message: Received) -> Receipt:
+        return Receipt(message.packet_id, self._digest(message))
 
     def _digest(self, message: Received) -> bytes:
         """By which it is known again. A code has few digits: a plain hash of its message would give it away."""
@@ -206,7 +267,7 @@ class MqttFamily:
             inputs[kept[-1]] = Input(
                 fact=facts[kept[-1]],
                 acknowledge=lambda: self._ledger.release(pending, self._connection),
-                also=partial(self._ledger.write, pending),
+                together=Together(self._ledger.write_all, pending),
             )
         elif message.qos:
             inputs[-1] = Input(fact=facts[-1], acknowledge=partial(self._let_go, connection, message))
@@ -228,9 +289,15 @@ class MqttFamily:
         while True:
             await asyncio.sleep(LOOK)
             await self._rejections.tell_waiting()
+            over = self._flood.calm(self._clock.gt())
+            flooding = {self._mapping.device(topic) for topic in self._flood.floods()}
+            await self._floods_told.end({self._mapping.device(topic): count for topic, count in over}, flooding)
+            if self._connection is not None and self._connection.overrun:
+                lost, self._connection.overrun = self._connection.overrun, 0
+                await self._reject("QoS 0", "came faster than it could be decided upon, and is lost", count=lost)
 
-    async def _reject(self, topic: str, reason: str) -> None:
-        await self._rejections.add(topic, reason)
+    async def _reject(self, topic: str, reason: str, *, count: int = 1) -> None:
+        await self._rejections.add(topic, reason, count=count)
 
 
 def _missed(site: Site) -> dict[str, int]:

@@ -7,6 +7,7 @@ because our disk is slow, or half a minute ago because we crashed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiosqlite
@@ -78,10 +79,11 @@ class Ledger:
         self._pending[receipt] = pending
         return pending
 
-    async def write(self, pending: Pending, transaction: aiosqlite.Connection) -> None:
-        """Its receipt, in the transaction that makes it durable."""
-        if pending.session == self._session:
-            await receipts.add(transaction, self._broker, pending.session, pending.receipt)
+    async def write_all(self, transaction: aiosqlite.Connection, items: Sequence[Pending]) -> None:
+        """Their receipts, in the transaction that makes them durable: one statement for all, however many there are."""
+        new = [pending.receipt for pending in items if pending.session == self._session]
+        if new and self._session is not None:
+            await receipts.add(transaction, self._broker, self._session, new)
 
     def release(self, pending: Pending, current: Connection | None) -> None:
         """The pipeline lets it go. If the connection it came by is gone, the broker sends it again and is told then."""

@@ -76,6 +76,10 @@ class Mapping:
         """Whether a device of this site speaks on this topic."""
         return topic in self._by_topic
 
+    def device(self, topic: str) -> str:
+        """The first device that speaks on a topic of this site."""
+        return self._by_topic[topic][0].device.id
+
     def bears_credentials(self, topic: str) -> bool:
         """Whether messages of this topic may have the digits of a code or the number of a card in them."""
         return topic in self._bearing

@@ -30,14 +30,14 @@ class Rejections:
         self._clock = clock
         self._counts: dict[str, _Count] = {}
 
-    async def add(self, topic: str, reason: str) -> None:
-        """One more. The first of a topic is told at once."""
+    async def add(self, topic: str, reason: str, *, count: int = 1) -> None:
+        """So many more. The first of a topic is told at once."""
         if topic not in self._counts and len(self._counts) >= _TOPICS:
             topic = _OTHERS
-        count = self._counts.setdefault(topic, _Count(self._clock.gt() - EVERY, reason))
-        count.untold += 1
-        count.reason = reason
-        await self._tell(topic, count)
+        counted = self._counts.setdefault(topic, _Count(self._clock.gt() - EVERY, reason))
+        counted.untold += count
+        counted.reason = reason
+        await self._tell(topic, counted)
 
     async def tell_waiting(self) -> None:
         """Tell those that a quieter minute has left over; forget topics that have been silent since."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 
 from relay.errors import NotFound
+from relay.store import holds
 from relay.web.gate import PageRoute
 from relay.web.pages.feed import as_data
-from relay.web.reading import building, clips, feed, reasons, story, told
+from relay.web.reading import building, clips, feed, outside, reasons, story, told
 from relay.web.reading.feed import Item
 from relay.web.times import Times
 from relay.web.visit import Visit
@@ -32,13 +33,17 @@ async def show(visit: Visit) -> Response:
     times = Times(zone_name=visit.console.zone, now=visit.now)
     may_act = visit.may("incident.act", item)
     async with context.db.read() as connection:
-        found = await clips.of_incident(connection, context.blobs, item.id, item.tenant)
+        found = await clips.of_incident(connection, context.blobs, item.id, item.tenant, times)
+        strips = await clips.strips_of(connection, context.blobs, item.id, item.tenant)
         stills = await clips.stills_of(connection, context.blobs, item.id, item.tenant)
         folded = await story.folded(connection, item.gateway, item.id, times.now)
         facts = await story.facts_near(connection, item.gateway, folded.entries)
         deliveries = await told.of_incident(connection, item.id, times)
+        safe = await outside.line(connection, item, times, on_site=context.config.on_site)
         sirens = await building.sounding(connection, item.gateway)
-        commands = await building.commands(connection, item.gateway, item.at, times.now)
+        commands = await building.commands(connection, item.gateway, item.at, times.now, incident=item.id)
+        hold = await holds.of_incident(connection, item.gateway, item.id)
+        evicted = await clips.evicted(connection, item.gateway, item.id, times)
         others = await feed.mergeable(connection, item, times.now) if may_act and item.state != "merged" else []
         came_from = await feed.titles(connection, item.gateway, folded.merged_from)
         went_to = await feed.titles(connection, item.gateway, folded.split_into)
@@ -48,11 +53,20 @@ async def show(visit: Visit) -> Response:
         here="feed",
         item=item,
         clips=found,
+        strips={strip.clip: strip for strip in strips if strip.have},
         stills=stills,
+        hold=hold,
+        evicted=evicted,
+        may_hold=visit.may("media.hold", item)
+        and item.state != "merged"
+        and not evicted
+        and bool(found or stills or item.clip_expected),
+        may_release=visit.may("media.release", item),
         story=story.lines(folded.entries, facts, times, context.config.relay.id),
         story_day=times.day(item.at),
         clock_unsure=story.clock_unsure(folded.entries, facts),
         deliveries=deliveries,
+        safe=safe,
         may_act=may_act,
         mine=item.assignee_id is not None and item.assignee_id == visit.signed_in.person.id,
         reasons=reasons.CHOICES,

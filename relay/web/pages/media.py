@@ -83,6 +83,19 @@ async def still(visit: Visit) -> Response:
     return _blob(visit, picture.file, picture.sha256, "image/jpeg")
 
 
+async def pictures(visit: Visit) -> Response:
+    """The strip of key pictures of a clip."""
+    context = visit.console.context
+    async with context.db.read() as connection:
+        found = await clips.load_strip(connection, context.blobs, visit.path("id"), on_site=context.config.on_site)
+    if found is None:
+        visit.authorise("clip")
+        raise NotFound("There are no key pictures of this clip.")
+    strip, incident = found
+    visit.authorise(incident)
+    return _blob(visit, strip.file, strip.sha256, "image/jpeg")
+
+
 async def whole(visit: Visit) -> Response:
     """A part as one file: its init and the fragments that are here, concatenated and never remuxed. Answers ranges."""
     clip, part = await _clip(visit), int(visit.path("part"))
@@ -126,6 +139,7 @@ async def _read(spans: list[Span], first: int, last: int) -> AsyncIterator[bytes
 
 ROUTES = (
     PageRoute(path="/clips/{id}/manifest.json", page=manifest, action="media.view", data=True),
+    PageRoute(path="/clips/{id}/pictures.jpg", page=pictures, action="media.view", data=True),
     PageRoute(path="/clips/{id}/init/{part:int}", page=init, action="media.view", data=True),
     PageRoute(path="/clips/{id}/segments/{n:int}", page=segment, action="media.view", data=True),
     PageRoute(path="/clips/{id}/{part:int}.mp4", page=whole, action="media.view", data=True),

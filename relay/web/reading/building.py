@@ -16,6 +16,7 @@ from relay.web.reading import advice
 from relay.web.times import spoken
 
 SILENT = 90 * 1_000_000  # µs without a word
+MOST_DAYS = 3650  # of video left: more is as good as any number
 CARRIES = {"P0": "incidents", "P1": "states and audit", "P2": "stills and clips", "P4": "readings"}
 
 
@@ -64,6 +65,8 @@ class GatewayView:
     lanes: tuple[LaneMark, ...]
     outlets: tuple[Outlet, ...]
     troubles: tuple[Trouble, ...]
+    storage: str = ""
+    """How long its media disk lasts, in a sentence; "" when it has not told."""
 
     @property
     def word(self) -> str:
@@ -101,6 +104,34 @@ def _outlets(text: str) -> tuple[Outlet, ...]:
     return tuple(found)
 
 
+def _storage(text: str) -> str:
+    """The media disk of the last heartbeat. It was written by this relay, from a checked message."""
+    if not text:
+        return ""
+    told = json.loads(text)
+    days, used, waiting = told.get("days"), int(told["used"]), int(told["waiting"])
+    if days is None:
+        room = f"{size(int(told['free']))} of room for video"
+    elif days >= MOST_DAYS:
+        room = "Room for more than ten years of video"
+    else:
+        room = "Room for less than a day of video" if days == 0 else f"Room for about {_days(days)} of video"
+    rest = f", {size(waiting)} wait for a copy elsewhere" if waiting else ""
+    return f"{room}; {size(used)} kept{rest}"
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count:,} days"
+
+
+def size(count: int) -> str:
+    """Bytes as people say them."""
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
+
+
 async def gateways(connection: AsyncConnection, connected: frozenset[str], now: int) -> list[GatewayView]:
     """Every gateway, by site."""
     troubled: dict[str, list[Row[Any]]] = defaultdict(list)
@@ -123,6 +154,7 @@ async def gateways(connection: AsyncConnection, connected: frozenset[str], now: 
             locked=row.status == "locked",
             lanes=tuple(marks[(row.id, row.epoch)]),
             outlets=_outlets(row.outlets),
+            storage=_storage(row.storage),
             troubles=tuple(_trouble(one, spoken(row.site)) for one in troubled[row.id]),
         )
         for row in await connection.execute(select(gateway).order_by(gateway.c.site, gateway.c.id))
@@ -159,17 +191,30 @@ class CommandView:
     sentence: str
 
 
-async def commands(connection: AsyncConnection, of: str, since: int, now: int) -> list[CommandView]:
-    """Silencing asked of a gateway since a moment, newest first."""
+_ASKED = {
+    "silence": "Silencing {device}",
+    "media.hold": "Keeping the footage",
+    "media.release": "Releasing the footage",
+}
+
+
+async def commands(
+    connection: AsyncConnection, of: str, since: int, now: int, *, incident: str = ""
+) -> list[CommandView]:
+    """What was asked of a gateway since a moment, newest first: silencing, and the keeping of this incident's
+    footage."""
     query = (
         select(command)
-        .where(command.c.gateway == of, command.c.name == "silence", command.c.created >= since)
+        .where(command.c.gateway == of, command.c.name.in_(_ASKED), command.c.created >= since)
         .order_by(command.c.created.desc())
-        .limit(5)
+        .limit(50)
     )
-    found = []
+    found: list[CommandView] = []
     for row in await connection.execute(query):
-        device = spoken(str(json.loads(row.args).get("device", "")))
+        args = json.loads(row.args)
+        if len(found) == 5 or args.get("incident", incident) != incident:
+            continue
+        what = _ASKED[row.name].format(device=spoken(str(args.get("device", ""))))
         state = "expired" if row.state in ("queued", "sent") and row.expires < now else row.state
         words = {
             "queued": "is on its way to the gateway",
@@ -179,6 +224,6 @@ async def commands(connection: AsyncConnection, of: str, since: int, now: int) -
             "failed": f"failed: {row.reason}",
             "expired": "came too late: the gateway was not reached in time",
         }[state]
-        sentence = f"Silencing {device}, asked by {row.actor}, {words}."
+        sentence = f"{what}, asked by {row.actor}, {words}."
         found.append(CommandView(id=row.id, at=row.decided or row.created, sentence=sentence))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.blobs.directory import BlobDirectory
 from relay.store import media, sight
-from relay.store.schema import clip, incident, still
-from relay.web.times import spoken
+from relay.store.schema import clip, incident, pictures, still
+from relay.web.times import Times, spoken
 
 REASONS = {
     "complete": "",
@@ -44,6 +45,8 @@ class Clip:
     incident: str
     segments: tuple[Segment, ...]
     poster: str | None
+    gone: str = ""
+    """Why nothing of it is here any more, where its gateway has deleted it; "" otherwise."""
 
     @property
     def id(self) -> str:
@@ -134,7 +137,25 @@ class Clip:
         }
 
 
-async def _whole(connection: AsyncConnection, blobs: BlobDirectory, row: Row[Any], tenant: str, shown_in: str) -> Clip:
+def _gone(eviction: Row[Any] | None, times: Times | None) -> str:
+    """When footage left the gateway, and who holds a copy."""
+    if eviction is None or times is None:
+        return ""
+    held_by = [spoken(str(name)) for name in json.loads(eviction.held_by)]
+    copies = "copy" if len(held_by) == 1 else "copies"
+    where = " and ".join(held_by)
+    kept = f"the {copies} at {where} {'is' if len(held_by) == 1 else 'are'} kept" if held_by else "there is no copy"
+    return f"No longer on the gateway since {times.short(eviction.wall)}; {kept}."
+
+
+async def _whole(
+    connection: AsyncConnection,
+    blobs: BlobDirectory,
+    row: Row[Any],
+    tenant: str,
+    shown_in: str,
+    times: Times | None = None,
+) -> Clip:
     segments = []
     inits: dict[str, Path | None] = {}
     for one in await media.segments_of(connection, row.id):
@@ -144,12 +165,23 @@ async def _whole(connection: AsyncConnection, blobs: BlobDirectory, row: Row[Any
     # Of the pictures of the same camera, the first whose bytes are here stands in until the clip plays.
     pictures = [one for one in await media.stills_of(connection, shown_in) if one.camera == row.camera]
     poster = next((picture.id for picture in pictures if blobs.find(tenant, picture.sha256)), None)
-    return Clip(row=row, incident=shown_in, segments=tuple(segments), poster=poster)
+    gone = ""
+    if segments and not any(segment.have for segment in segments):
+        gone = _gone(await media.eviction_of(connection, row.gateway, row.incident or shown_in), times)
+    return Clip(row=row, incident=shown_in, segments=tuple(segments), poster=poster, gone=gone)
 
 
-async def of_incident(connection: AsyncConnection, blobs: BlobDirectory, wanted: str, tenant: str) -> list[Clip]:
+async def evicted(connection: AsyncConnection, gateway: str, wanted: str, times: Times) -> str:
+    """The sentence about footage of an incident that left its gateway; "" when none did."""
+    return _gone(await media.eviction_of(connection, gateway, wanted), times)
+
+
+async def of_incident(
+    connection: AsyncConnection, blobs: BlobDirectory, wanted: str, tenant: str, times: Times | None = None
+) -> list[Clip]:
     """The clips of an incident, oldest first."""
-    return [await _whole(connection, blobs, row, tenant, wanted) for row in await media.clips_of(connection, wanted)]
+    rows = await media.clips_of(connection, wanted)
+    return [await _whole(connection, blobs, row, tenant, wanted, times) for row in rows]
 
 
 async def load(
@@ -174,13 +206,15 @@ class Still:
     height: int
     sha256: str
     file: Path | None
+    gone: bool = False
+    """Its gateway has deleted it, and it is not here."""
 
     @property
     def have(self) -> bool:
         return self.file is not None
 
 
-def _still(row: Row[Any], blobs: BlobDirectory, tenant: str) -> Still:
+def _still(row: Row[Any], blobs: BlobDirectory, tenant: str, *, evicted: bool = False) -> Still:
     return Still(
         id=row.id,
         camera_name=spoken(row.camera),
@@ -188,13 +222,64 @@ def _still(row: Row[Any], blobs: BlobDirectory, tenant: str) -> Still:
         width=row.width,
         height=row.height,
         sha256=row.sha256,
-        file=blobs.find(tenant, row.sha256),
+        file=(file := blobs.find(tenant, row.sha256)),
+        gone=evicted and file is None,
     )
 
 
 async def stills_of(connection: AsyncConnection, blobs: BlobDirectory, wanted: str, tenant: str) -> list[Still]:
     """The stills of an incident, oldest first."""
-    return [_still(row, blobs, tenant) for row in await media.stills_of(connection, wanted)]
+    found = []
+    for row in await media.stills_of(connection, wanted):
+        evicted = await media.eviction_of(connection, row.gateway, row.incident) is not None
+        found.append(_still(row, blobs, tenant, evicted=evicted))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Key pictures of a clip side by side, oldest first, and the file when it is here. `taken` are their wall times."""
+
+    clip: str
+    camera_name: str
+    taken: tuple[int, ...]
+    width: int
+    height: int
+    sha256: str
+    file: Path | None
+
+    @property
+    def have(self) -> bool:
+        return self.file is not None
+
+
+def _strip(row: Row[Any], blobs: BlobDirectory, tenant: str) -> Strip:
+    return Strip(
+        clip=row.clip,
+        camera_name=spoken(row.camera),
+        taken=tuple(json.loads(row.taken)),
+        width=row.width,
+        height=row.height,
+        sha256=row.sha256,
+        file=blobs.find(tenant, row.sha256),
+    )
+
+
+async def strips_of(connection: AsyncConnection, blobs: BlobDirectory, wanted: str, tenant: str) -> list[Strip]:
+    """The key pictures of an incident's clips, oldest clip first."""
+    return [_strip(row, blobs, tenant) for row in await media.pictures_of(connection, wanted)]
+
+
+async def load_strip(
+    connection: AsyncConnection, blobs: BlobDirectory, id: str, *, on_site: bool
+) -> tuple[Strip, Row[Any]] | None:
+    """The key pictures of a clip and the row of its incident; None unless both are here, of one gateway, and shown in
+    this place."""
+    row = (await connection.execute(select(pictures).where(pictures.c.clip == id))).one_or_none()
+    if row is None:
+        return None
+    owner = await _owner(connection, row.incident, row.gateway, on_site=on_site)
+    return (_strip(row, blobs, owner.tenant), owner) if owner else None
 
 
 async def load_still(

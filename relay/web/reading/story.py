@@ -52,9 +52,37 @@ _FACTS: dict[str, str] = {
     "command.decided": "A command was {value}: {reason}",
     "store.failed": "The gateway could not write its log: {reason}",
     "store.restored": "The gateway writes its log again",
+    "store.suspect": "The gateway's log may be damaged: {reason}",
+    "store.recovered": "The gateway's log was damaged and rescued, {rows} rows of it: {reason}",
+    "store.refilled": "{rows} records came back to the gateway from {outlet}; {missing} are still missing",
+    "store.sound": "The gateway's log was checked and is sound",
+    "ballast.released": "The gateway's disk was full: its reserve was given up",
+    "ballast.restored": "There is room on the gateway's disk again, and its reserve is set aside",
+    "log.pruned": "Records left the gateway's log that not every outlet had: {reason}",
+    "epoch.began": "The gateway's log goes on under a new name: {reason}",
+    "bundle.written": "A bundle was written, to be carried",
+    "bundle.received": "The receipt of a bundle came back",
+    "clock.stepped": "The gateway's clock was set",
+    "clock.doubted": "The gateway's clock showed a time that cannot be",
+    "clock.trusted": "The gateway's clock is possible again",
+    "clock.drifted": "The clocks of the gateway and of a relay are apart",
+    "clock.agreed": "The clocks of the gateway and of a relay agree again",
+    "device.flooding": "{device} sends far more messages than it should",
+    "device.calm": "{device} sends no more than it should again",
+    "storage.low": "The gateway's disk has room for only a few more days of video",
+    "storage.full": "The gateway's disk is full: new clips are refused, stills go on",
+    "storage.ample": "The gateway's disk has room for video again",
+    "media.held": "{by} put the footage of an incident on hold: {reason}",
+    "media.released": "{by} released the footage of an incident",
+    "media.refused": "A {what} could not be kept: {reason}",
     "media.lost": "The media worker was lost: {reason}",
     "media.restored": "The media worker is back",
     "boot": "The gateway started",
+    "outlet.silent": "{outlet} has taken nothing from the gateway for a week",
+    "outlet.retired": "Outlet {outlet} was taken out of service by {who}",
+    "budget.low": "The data budget of {outlet} will not last the month",
+    "budget.spent": "The data budget of {outlet} is spent: recordings wait",
+    "budget.ample": "The data budget of {outlet} lasts again",
 }
 KINDS = tuple(_FACTS)
 
@@ -70,6 +98,10 @@ def fact_text(kind: str, body: dict[str, Any]) -> str:
         state="on" if body.get("on") else "off",
         value=_words(body.get("value") or body.get("state")),
         reason=_words(body.get("reason")).replace("_", " "),
+        outlet=spoken(_words(body.get("outlet"))) or "an outlet",
+        who=_words(body.get("who")) or "somebody",
+        by=_words(body.get("by")) or "Somebody",
+        what=_words(body.get("what")) or "clip",
     )
 
 
@@ -200,7 +232,9 @@ async def facts_near(connection: AsyncConnection, gateway: str, entries: Iterabl
     found = []
     for data in await connection.scalars(_NEAR, {"lane": place.lane} | bounds | span):
         try:
-            found.append(wire.read(data))
+            fact = wire.read(data)
         except WireError:
             continue  # it was readable when it came; a later version of the wire may be stricter
+        if fact.body.get("incident", opening.incident) == opening.incident:  # not what is said of another one
+            found.append(fact)
     return found

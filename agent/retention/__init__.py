@@ -1,0 +1,1 @@
+"""How long footage stays, and what goes when the disk is full."""

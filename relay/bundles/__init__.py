@@ -1,0 +1,1 @@
+"""Bundles: what gateways without a network sent by hand, and the receipts they get back."""
