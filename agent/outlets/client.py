@@ -139,14 +139,14 @@ class RelayClient:
         except ReplyTooLong:
             raise OutletError(f"{self.relay} answered with more than a relay ever says") from None
         except (OSError, TimeoutError, ClosedEarly, h11.RemoteProtocolError) as error:
-            raise OutletError(self._why(error)) from error
+            raise OutletError(await self._why(error)) from error
         self._answered = True
         return reply
 
-    def _why(self, error: Exception) -> str:
+    async def _why(self, error: Exception) -> str:
         refusal = find(error)
         if refusal is not None:
-            return f"{self.relay} cannot be talked to: {refusal.sentence}"
+            return f"{self.relay} cannot be talked to: {refusal.sentence}{await self._doubt()}"
         if isinstance(error, TimeoutError):
             return f"{self.relay} does not answer"
         if isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError):
@@ -154,7 +154,11 @@ class RelayClient:
         if self._answered or self._peer.identity is None:
             return f"{self.relay} closed the connection"
         # With TLS 1.3 a refused certificate shows only now, and not always with a reason.
-        return f"{self.relay} refused our certificate or closed the connection"
+        return f"{self.relay} refused our certificate or closed the connection{await self._doubt()}"
+
+    async def _doubt(self) -> str:
+        doubt = await self._peer.doubt()
+        return "" if doubt is None else f"; by this machine's clock, which nothing keeps right, {doubt}"
 
 
 def _words(error: OSError) -> str:

@@ -75,6 +75,24 @@ class Peer:
         # Reading and checking certificates takes milliseconds that an alarm should not wait for.
         return await asyncio.to_thread(_context, self.name, self.identity, self.unsure_since())
 
+    async def doubt(self) -> str | None:
+        """What is wrong with our own certificate by a clock that nothing keeps right: it is shown all the same, and the
+        relay, whose clock is right, only breaks the connection. None when nothing is, or the clock is kept."""
+        if self.identity is None or self.unsure_since() is None:
+            return None
+        return await asyncio.to_thread(_doubt, self.identity)
+
+
+def _doubt(identity: Path) -> str | None:
+    from certs import judgement, keystore
+    from certs.errors import CertsError
+
+    try:
+        judgement.check_own(keystore.current(identity), role="client")
+    except (CertsError, OSError) as error:
+        return str(error)
+    return None
+
 
 def _context(name: str, identity: Path, unsure_since: int | None) -> ssl.SSLContext:
     from certs.errors import CertsError

@@ -1,6 +1,7 @@
 """The agent with one safeguard taken off, to see that the tests notice: `careless_agent.py WHICH ARGUMENTS...`.
 
 `early`: messages are acknowledged when they arrive, as the MQTT library does by itself.
+`dawdling`: the same, and its disk is slow, so that it matters at once.
 `forgetful`: nothing that comes again is recognised.
 `patient`: a device may send as much as it likes.
 `wall`: gateway time is read off the clock on the wall.
@@ -9,7 +10,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from agent import clock as clocks
@@ -50,6 +54,19 @@ def unsynced() -> None:
     database._PRAGMAS = pragmas
 
 
+def dawdling() -> None:
+    early()
+    whole = database.Database.transaction
+
+    @asynccontextmanager
+    async def transaction(self: database.Database) -> AsyncIterator[Any]:
+        await asyncio.sleep(0.3)
+        async with whole(self) as begun:
+            yield begun
+
+    database.Database.transaction = transaction  # type: ignore[method-assign]
+
+
 def patient() -> None:
     def within(self: Flood[Any], name: str, now: int) -> bool:
         return True
@@ -65,6 +82,7 @@ def wall() -> None:
 
 
 if __name__ == "__main__":
-    {"early": early, "forgetful": forgetful, "unsynced": unsynced, "patient": patient, "wall": wall}[sys.argv[1]]()
+    ways = (early, dawdling, forgetful, unsynced, patient, wall)
+    {way.__name__: way for way in ways}[sys.argv[1]]()
     words = sys.argv[2:]
     sys.exit(main(words[1:] if words[0] == "agent" else words))

@@ -62,9 +62,10 @@ async def test_a_careless_agent_fails(ledger: Ledger, effort: str, capsys: pytes
     ledger.fails_without("acknowledging after the commit")
     parser = argparse.ArgumentParser()
     drill.arguments_of(parser)
-    words = parser.parse_args(["--kills", "6", "--broker", "nats", "--no-full-disk", "--seed", str(ledger.seed)])
+    words = parser.parse_args(["--kills", "3", "--broker", "nats", "--no-full-disk", "--seed", str(ledger.seed)])
     assert (
-        await drill.run(words, programs={"agent": (sys.executable, str(CARELESS), "early")}, patience=3) == drill.FOUND
+        await drill.run(words, programs={"agent": (sys.executable, str(CARELESS), "dawdling")}, patience=3)
+        == drill.FOUND
     )
     assert "FAILED" in capsys.readouterr().out
     ledger.harm("lost", 1)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +20,8 @@ from typing import Any
 from hwlab.child import Child
 
 GATEWAY = "gw-1"
-USERS = {"agent": "agent-password-1", "sensor": "sensor-password-1"}
+# Of this run alone: the sensors of another run, whose broker is gone and whose port is ours now, must not get in.
+USERS = {"agent": f"agent-{secrets.token_hex(8)}", "sensor": f"sensor-{secrets.token_hex(8)}"}
 SITE = """
 site: {id: house, name: The House}
 devices:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hwlab.ports import free_port
-from tests.integration.agent_process import SITE, Agent
+from tests.integration.agent_process import SITE, USERS, Agent
 from tests.integration.test_agent_cli import config, nightporter
 
 PHRASE = "a long night in the lobby"
@@ -54,7 +54,7 @@ async def test_there_and_back(agent: Agent, stick: Path) -> None:
         manifest = json.load(tar.extractfile("backup.json"))  # type: ignore[arg-type]
         assert tar.extractfile("site.yaml").read().decode() == SITE  # type: ignore[union-attr]
     assert manifest["secrets"] == ["secrets/mqtt"]
-    assert b"agent-password-1" not in file.read_bytes(), "a name is no value"
+    assert USERS["agent"].encode() not in file.read_bytes(), "a name is no value"
     refused = restore(agent, stick)
     assert (refused.returncode, "another agent (process" in refused.stderr) == (78, True), "not while it runs"
     assert await agent.stop() == 0
@@ -84,7 +84,7 @@ async def test_onto_new_hardware_with_its_secrets(agent: Agent, stick: Path, tmp
     assert made.stderr == ""
     whole = (stick / "gw.npbackup").read_bytes()
     pepper = (agent.folder / "secrets" / "pepper").read_bytes().strip()
-    assert b"agent-password-1" not in whole
+    assert USERS["agent"].encode() not in whole
     assert pepper not in whole
     shutil.rmtree(agent.folder)
     agent.folder.mkdir()
