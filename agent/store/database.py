@@ -33,6 +33,8 @@ _PRAGMAS = (
     f"wal_autocheckpoint={WAL_PAGES}",
     f"journal_size_limit={WAL_LIMIT}",
 )
+# How sqlite3 fails: a text in a damaged page, or an error about it, need not be UTF-8.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
 _BUSY = 5.0  # seconds to wait for another process that reads
 
 
@@ -118,7 +120,7 @@ class Database:
             reader = self._reader = await _connect(self.path)
             await reader.execute_fetchall("PRAGMA query_only=ON")
             await reader.execute_fetchall("PRAGMA wal_autocheckpoint=0")
-        except sqlite3.Error as error:
+        except FAILURES as error:
             await self._close()
             raise self._noted(error) from None
         return writer
@@ -135,7 +137,7 @@ class Database:
             )
         return present
 
-    def _noted(self, error: sqlite3.Error) -> StoreError | StoreDamaged:
+    def _noted(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError | StoreDamaged:
         named = _named(error, self.path)
         if isinstance(named, StoreBroken):
             self.broken = str(named)
@@ -175,7 +177,7 @@ class Database:
             raise StoreError(f"{self.path} is not open")
         try:
             return list(await self._reader.execute_fetchall(sql, parameters))
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise self._noted(error) from error
 
     async def quick_check(self) -> str:
@@ -248,9 +250,9 @@ def _create(path: Path) -> None:
         raise StoreError(f"{path} cannot be made: {error.strerror}") from None
 
 
-def _named(error: sqlite3.Error, path: Path) -> StoreError | StoreDamaged:
+def _named(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError | StoreDamaged:
     code = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, UnicodeDecodeError):
         return StoreBroken(f"{path} is damaged ({code}). Restore a backup; nothing was overwritten.")
     if code.startswith("SQLITE_FULL"):
         return StoreFull(f"no room left to write {path}: free space on its file system")

@@ -40,6 +40,8 @@ def inspect(path: Path) -> str | None:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(_BROKEN):
             return f"it cannot be read ({code})"
+    except UnicodeDecodeError:
+        return "a text in it cannot be read"
     lost = _frames_lost(path)
     return f"{lost} pages of {path.name}-wal were changed after they were written" if lost else None
 

@@ -25,6 +25,7 @@ from tests.integration.agent_process import USERS, Agent
 
 CARELESS = Path(__file__).with_name("careless_agent.py")
 ENTRY, SIREN = 3.0, 5.0  # seconds
+EARLY = 0.5  # an order that was on its way for longer than the one that ends it
 LATE = 5.0  # seconds a busy machine may add; a delay that follows the wall is none, or never ends
 SITE = """
 site: {id: house, name: The House, timezone: Europe/Zurich}
@@ -142,8 +143,8 @@ async def test_jumps_in_the_middle(
             turns = iter((offset, "+0"))
             entry, siren = await intrusion(agent, made, lambda turns=turns: clock.set(next(turns)), number=number)  # type: ignore[misc]
             print(f"{name}: entry delay {entry:.2f} s, siren {siren:.2f} s")
-            assert ENTRY - 0.1 <= entry <= ENTRY + LATE, name
-            assert SIREN - 0.1 <= siren <= SIREN + LATE, name
+            assert ENTRY - EARLY <= entry <= ENTRY + LATE, name
+            assert SIREN - EARLY <= siren <= SIREN + LATE, name
             await agent.until(lambda told=told, before=before: len(agent.records(told)) > before)  # type: ignore[misc]
             if told == "clock.doubted":
                 await agent.until(lambda: agent.records("clock.trusted"))
@@ -168,8 +169,8 @@ async def test_a_start_in_1970(
     clock.set("@1970-01-01 00:00:40")
     async with house(tmp_path, clock, clock.command()) as (agent, made):
         entry, siren = await intrusion(agent, made, lambda: None, number=1)
-        assert ENTRY - 0.1 <= entry <= ENTRY + LATE
-        assert SIREN - 0.1 <= siren <= SIREN + LATE
+        assert ENTRY - EARLY <= entry <= ENTRY + LATE
+        assert SIREN - EARLY <= siren <= SIREN + LATE
         (boot,) = agent.records("boot")
         assert boot["body"]["doubted"] is True
         assert agent.records("clock.doubted")
