@@ -101,7 +101,8 @@ async def test_every_order(
                     )
                 await asyncio.sleep(2.5)
                 assert await agent.stop() == 0
-                report = ledger.judged(judge(agent, talking))
+                # What NATS sends again under a new number is logged as a repeat; Mosquitto does not do that.
+                report = ledger.judged(judge(agent, talking, broker_repeats=kind == "nats"))
                 assert report.ok, f"CHAOS_SEED={ledger.seed}\n{report}"
                 assert report.counted["sensor messages acked"] > 10 * len(orders)
         finally:
