@@ -112,10 +112,11 @@ async def acknowledged(it: Disk, incident: str) -> bool:
     return int(rows[0][0]) == len(set(names))
 
 
+@pytest.mark.timeout(3600)
 async def test_weeks_of_footage_on_a_small_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger, pick: Callable[..., int]
 ) -> None:
-    steps = pick(quick=60, ci=300, long=3_000)
+    steps = pick(quick=60, ci=90, long=3_000)
     async with disk(tmp_path, monkeypatch, limit=LIMIT, seed=ledger.seed, patience=3600) as it:
         broken = await weeks(it, ledger.chance, steps)
         ledger.count("steps", steps)
