@@ -185,12 +185,13 @@ def test_a_store_that_is_not_ours_is_left_as_it_is(office: Path) -> None:
             pass
         good = file.read_bytes()
         newer = "PRAGMA user_version=999" if file == log else "UPDATE alembic_version SET version_num = '9999'"
-        ways = [(lambda path, sql=newer: change(path, "PRAGMA journal_mode=DELETE", sql), "newer|later version")]
+        update = partial(change, file, "PRAGMA journal_mode=DELETE", newer)
+        ways: list[tuple[Callable[[], object], str]] = [(update, "newer|later version")]
         if file == relay:  # the agent's is rescued: see the next test
-            ways.append((lambda path: path.write_bytes(b"once a database" + b"\0" * 4096), "database"))
+            ways.append((partial(file.write_bytes, b"once a database" + b"\0" * 4096), "database"))
         for spoil, sentence in ways:
             file.write_bytes(good)
-            spoil(file)
+            spoil()
             digest = hashlib.sha256(file.read_bytes()).digest()
             said = refused(office, *words)
             assert str(file) in said
