@@ -69,7 +69,9 @@ async def test_every_order(
     if kind == "mosquitto":
         peer("mosquitto")
     elif effort != "long":
-        pytest.skip("NATS, for the lab only, now and then repeats what it was told to forget: its turn is with EFFORT=long")
+        pytest.skip(
+            "NATS, for the lab only, now and then repeats what it was told to forget: its turn is with EFFORT=long"
+        )
     orders = ORDERS if effort != "quick" else [ORDERS[0], ORDERS[-1]]
     async with Broker(
         directory=tmp_path / "broker", users=USERS, kind="nats" if kind == "nats" else "mosquitto"

@@ -124,9 +124,9 @@ def in_order(agent: Agent) -> None:
     """Gateway time never goes back along the log, whatever the clock on the wall did."""
     times = agent.query("SELECT gt FROM log WHERE input = 1 AND kind NOT LIKE 'incident.%' ORDER BY pos")
     newest = 0
-    for time in times:  # two who tell at once date their facts before they stand in the queue
-        assert time > newest - 1_000_000
-        newest = max(newest, time)
+    for moment in times:  # two who tell at once date their facts before they stand in the queue
+        assert moment > newest - 1_000_000
+        newest = max(newest, moment)
     for lane in ("P0", "P1"):
         numbers = agent.query("SELECT seq FROM log WHERE lane = ? ORDER BY pos", lane)
         assert numbers == list(range(1, len(numbers) + 1))
