@@ -53,7 +53,7 @@ def backup(arguments: argparse.Namespace) -> int:
         config=read_text(config_file, "configuration").encode(),
         secrets=names(config),
         sealed=sealed,
-        progress=_bar,
+        progress=bar,
     )
     print(f"{target}: {target.stat().st_size} bytes, {made.rows} rows of gateway {made.gateway}, read back and good")
     if sealed is None and made.secrets:
@@ -120,7 +120,7 @@ def _place(config_file: Path, text: bytes) -> None:
     print(f"{config_file} is the one from the backup; look at its paths")
 
 
-def _bar(done: int, of: int) -> None:
+def bar(done: int, of: int) -> None:
     """How far it is, for a person; a program that reads along gets none."""
     if not sys.stderr.isatty() or not of:
         return

@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from agent.cli import EX_FOUND, EX_OK
+from agent.cli.backup import bar
 from agent.config.load import load_config
 from agent.config.model import AgentConfig
 from agent.config.outlets import OutletConfig
 from agent.config.quantities import size
 from agent.errors import ConfigError
 from agent.outlets.bundle.mailbox import Mailbox, returned, written
-
-_WIDTH = 30
 
 
 def bundle(arguments: argparse.Namespace) -> int:
@@ -60,7 +57,7 @@ def _write(config: AgentConfig, outlet: OutletConfig, mailbox: Mailbox, folder: 
 
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder: is the medium in its place?")
-    made = asyncio.run(write(config, outlet, folder, limit=limit, told=_bar()))
+    made = asyncio.run(write(config, outlet, folder, limit=limit, told=bar))
     if made is None:
         print(f"nothing waits for outlet {outlet.name}: it has given a receipt for all there is")
         return EX_OK
@@ -89,16 +86,3 @@ def _receipt(config: AgentConfig, outlet: OutletConfig, mailbox: Mailbox, path: 
     print(f"{path}: relay {read.relay} holds the records of {read.name} and {len(read.blobs)} recordings")
     print("The agent takes it up within a few seconds, or at its next start.")
     return EX_OK
-
-
-def _bar() -> Callable[[int, int], None]:
-    """A bar on a terminal, nothing otherwise."""
-
-    def told(done: int, of: int) -> None:
-        if sys.stderr.isatty() and of:
-            filled = _WIDTH * done // of
-            end = "\n" if done >= of else ""
-            print(f"\r[{'#' * filled}{'.' * (_WIDTH - filled)}] {done / 1e6:.0f} of {of / 1e6:.0f} MB", end=end,
-                  file=sys.stderr, flush=True)  # fmt: skip
-
-    return told

@@ -58,7 +58,12 @@ class BlobFile:
 
 async def find(media: Path, sha256: str, size: int) -> BlobFile:
     """The blob of this size. Unusable when it is not there, or another size."""
-    return await asyncio.to_thread(_find, media / "blobs" / sha256[:2] / sha256[2:4] / sha256, sha256, size)
+    return await asyncio.to_thread(_find, path_of(media, sha256), sha256, size)
+
+
+def path_of(media: Path, sha256: str) -> Path:
+    """Where a blob lies, or would."""
+    return media / "blobs" / sha256[:2] / sha256[2:4] / sha256
 
 
 def _find(path: Path, sha256: str, size: int) -> BlobFile:

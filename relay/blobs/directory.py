@@ -12,6 +12,7 @@ import os
 import re
 from pathlib import Path
 
+from certs import private
 from relay.errors import RelayError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -98,7 +99,7 @@ class BlobDirectory:
         finished.chmod(0o440)
         os.rename(finished, path)
         for folder in (path.parent, *made):
-            _sync(folder)
+            private.sync_directory(folder)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -110,11 +111,3 @@ def _folders(folder: Path) -> list[Path]:
         missing = missing.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     return changed
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from certs import private
 from certs.errors import CertsError
 from relay.bundles.errors import BundleError
 from relay.bundles.intake import BundleIntake
@@ -94,9 +95,5 @@ def _answer(folder: Path, path: Path, receipt: bytes | None, problem: str | None
             file.flush()
             os.fsync(file.fileno())
         aside.rename(target)
-    handle = os.open(answers(folder), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    private.sync_directory(answers(folder))
     path.unlink()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import OutletError
+from agent.outlets.blob_file import path_of
 from agent.outlets.bundle.archive import END, header, padding
 from agent.store.blobs import Blob
 from agent.store.log import Log
@@ -76,7 +77,7 @@ class Contents:
             seq, chain = kept[-1].seq, kept[-1].chain.hex()
 
     async def _blob(self, blob: BundleBlob) -> AsyncIterator[bytes]:
-        path = blob_path(self.media, blob.sha256)
+        path = path_of(self.media, blob.sha256)
         left = blob.bytes
         try:
             with path.open("rb", buffering=0) as file:
@@ -90,18 +91,13 @@ class Contents:
             raise OutletError(f"{path} cannot be read ({error.strerror}); write the bundle again") from None
 
 
-def blob_path(media: Path, sha256: str) -> Path:
-    """Where a recording lies."""
-    return media / "blobs" / sha256[:2] / sha256[2:4] / sha256
-
-
 def fitting(waiting: Sequence[Blob], media: Path, *, room: int) -> tuple[list[BundleBlob], int]:
     """The recordings that fit into `room` bytes, the most important first, and how many do not or are not there."""
     found: list[BundleBlob] = []
     left = 0
     for blob in waiting:
         try:
-            there = blob_path(media, blob.sha256).stat().st_size == blob.bytes
+            there = path_of(media, blob.sha256).stat().st_size == blob.bytes
         except OSError:
             there = False
         if there and blob.bytes <= room:

@@ -24,7 +24,7 @@ from agent.store.blobs import Blobs
 from agent.store.cursors import Cursors
 from agent.store.epochs import lineage
 from agent.store.log import Log
-from certs import envelope, seal
+from certs import envelope, private, seal
 from certs.errors import CertsError, EnvelopeError
 from rules import wire
 from rules.wire.bundle import BUNDLE, BundleLane, BundleManifest
@@ -165,7 +165,7 @@ async def _encrypt(contents: Contents, outlet: OutletConfig, path: Path, told: C
             file.flush()
             os.fsync(file.fileno())
         aside.rename(path)
-        _sync(path.parent)
+        private.sync_directory(path.parent)
         return target.sha256.hexdigest()
 
     try:
@@ -174,11 +174,3 @@ async def _encrypt(contents: Contents, outlet: OutletConfig, path: Path, told: C
         raise OutletError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
