@@ -50,6 +50,11 @@ class EpochChanged(OutletError):
     """Our log goes on under a new epoch: what was agreed about the old one is void, ask again."""
 
 
+class ConnectionEnded(OutletError):
+    """The connection on which something was agreed is closed: a relay restored from a backup may be behind the next
+    one, ask again."""
+
+
 class DigestDiffers(OutletError):
     """What arrived does not have the SHA-256 it was announced with."""
 

@@ -55,6 +55,11 @@ class BulkConnection:
         self._open: _Open | None = None
         self._thread: ThreadPoolExecutor | None = None
 
+    @property
+    def kept(self) -> bool:
+        """Whether the next request goes over the connection of the last one, as far as is known here."""
+        return self._open is not None
+
     async def request(self, method: str, target: str, *, headers: dict[str, str], content: bytes) -> Reply:
         """Send, and read the answer whole."""
         if self._thread is None:

@@ -15,7 +15,7 @@ import zstandard
 
 from agent.clock import boot_now
 from agent.errors import OutletError
-from agent.outlets.answers import Reply, Unknown, demand
+from agent.outlets.answers import ConnectionEnded, Reply, Unknown, demand
 from agent.outlets.bulk import BulkConnection
 from agent.outlets.exchange import ClosedEarly, ReplyTooLong
 from agent.outlets.heard import Heard
@@ -40,12 +40,20 @@ class RelayClient:
         self._http = http
         self._heard = heard
         self._answered = False
+        self._begun = False
+        self._bound = False
         self.reads_zstd = False  # until it says so in an answer
 
     @property
     def relay(self) -> str:
         """The relay as sentences name it."""
         return f"relay {self._peer.name} at {self._peer.where}"
+
+    def begin(self) -> None:
+        """From here on one connection counts: the next request may open it, those after it end with ConnectionEnded
+        when it is closed. What was agreed holds for the relay that was asked, and behind a new connection there may be
+        one that was restored from a backup."""
+        self._begun, self._bound = True, False
 
     async def watermarks(self, epoch: str | None) -> wire.Watermarks:
         """What the relay holds of this epoch; None asks for the one it is in ("" when it knows none of ours)."""
@@ -132,6 +140,8 @@ class RelayClient:
         self, method: str, target: str, *, headers: dict[str, str] | None = None, content: bytes = b""
     ) -> Reply:
         """One request, its answer read whole. OutletError when none came."""
+        if self._bound and not self._http.kept:
+            raise ConnectionEnded(f"{self.relay}, or what is on the way to it, closes each connection after a request")
         allowance = _ALLOWANCE + len(content) / _SLOWEST
         try:
             async with asyncio.timeout(allowance):
@@ -141,6 +151,7 @@ class RelayClient:
         except (OSError, TimeoutError, ClosedEarly, h11.RemoteProtocolError) as error:
             raise OutletError(await self._why(error)) from error
         self._answered = True
+        self._bound = self._begun
         return reply
 
     async def _why(self, error: Exception) -> str:

@@ -54,6 +54,11 @@ class HttpConnection:
             self.abort()
         return reply
 
+    @property
+    def kept(self) -> bool:
+        """Whether the next request goes over the connection of the last one."""
+        return self._kept() is not None
+
     def abort(self) -> None:
         """Close at once."""
         if self._open is not None:

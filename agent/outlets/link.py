@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent.errors import AgentError, OutletError, OutletRefusal
-from agent.outlets.answers import Differs, EpochChanged, Later
+from agent.outlets.answers import ConnectionEnded, Differs, EpochChanged, Later
 from agent.outlets.backoff import Backoff
 from agent.outlets.former import Former
 from agent.outlets.heard import Heard
@@ -77,6 +77,7 @@ class Link:
         self._former = former
         self._heard = heard
         self._failures = 0
+        self._rounds = 0
         self.caught_up = asyncio.Event()
 
     @property
@@ -138,6 +139,8 @@ class Link:
 
     async def _talk(self, connection: RelayClient, commits: asyncio.Event) -> None:
         while True:
+            rounds = self._rounds
+            connection.begin()
             try:
                 meeting = await meet(connection, epoch=self._log.epoch, former=self._before)
                 if meeting.supersedes is not None and self._former is not None:
@@ -151,6 +154,10 @@ class Link:
                 await self._hand_over(connection, commits)
             except EpochChanged:
                 self.caught_up.clear()
+            except ConnectionEnded:
+                self.caught_up.clear()
+                if self._rounds == rounds:  # it did not even last until something was agreed
+                    raise
 
     async def _before(self) -> list[str]:
         return await self._succession.former() if self._succession is not None else []
@@ -183,6 +190,7 @@ class Link:
 
         self.caught_up.clear()
         async with connect(self._peer, heard=self._heard) as second:
+            second.begin()
             second.reads_zstd = connection.reads_zstd
             return await rush(lane, (connection, second), moved=self._works)
 
@@ -197,6 +205,7 @@ class Link:
 
     def _works(self) -> None:
         """A whole round went well."""
+        self._rounds += 1
         self._moved()
         self._standing.up(self._name)
         self._backoff.reset()

@@ -99,6 +99,7 @@ class FakeRelay:
         self.hold = asyncio.Event()  # requests with fault "slow" wait for it
         self.headers: list[wire.Header] = []
         self.gaps: list[wire.GapRange] = []
+        self.closes = False  # each connection, after one answer
         self.zstd: Literal["read", "unread", "refused"] = "unread"  # refused: announced, and not read all the same
         self.bytes = Counter[str]()  # of bodies, by path
         self.patch_limit: int | None = None  # bytes taken of a PATCH before the connection is cut, once
@@ -162,6 +163,8 @@ class FakeRelay:
         epoch = request.query_params.get("epoch", self.current or "")
         lanes = {name: held.mark for (of, name), held in self.lanes.items() if of == epoch and held.records}
         headers = {"accept-encoding": "zstd"} if self.zstd != "unread" else {}
+        if self.closes:
+            headers["connection"] = "close"
         return JSONResponse({"v": 1, "epoch": epoch, "lanes": lanes, "wall": self.wall()}, headers=headers)
 
     def wall(self) -> int:

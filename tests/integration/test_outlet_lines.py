@@ -12,6 +12,7 @@ import pytest
 
 from agent.clock import boot_now
 from agent.outlets import link
+from agent.outlets.client import RelayClient
 from agent.store.log import Log
 from rules import wire
 from rules.events import OutletRefused
@@ -202,3 +203,35 @@ async def test_the_relays_time_is_heard_with_each_answer(building: Rig, relay: F
 def test_an_older_relay_says_no_time() -> None:
     marks = wire.Watermarks.parse('{"v":1,"epoch":"e","lanes":{}}')
     assert marks.wall is None
+
+
+# --- the connection --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["as it is", "without the safeguard"])
+async def test_behind_a_new_connection_there_may_be_another_relay(
+    building: Rig, relay: FakeRelay, at: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(RelayClient, "begin", lambda self: None)
+    async with relay.listening(at), running(building.outlet("cloud", at)):
+        await building.incident()
+        await equal(building, relay)
+        await until(lambda: relay.requests["POST /v1/lanes/P0"] == 1)
+        for transport in list(relay.transports):
+            transport.abort()
+        await until(lambda: not relay.transports)
+        asked = relay.requests["GET /v1/lanes"]
+        await building.incident()
+        await equal(building, relay)
+        assert (relay.requests["GET /v1/lanes"] > asked) == guarded
+
+
+async def test_what_closes_each_connection_is_named(building: Rig, relay: FakeRelay, at: Path) -> None:
+    relay.closes = True
+    await building.incident()
+    cloud = building.outlet("cloud", at)
+    async with relay.listening(at), running(cloud):
+        await until(lambda: cloud.state.last_error)
+    assert "closes each connection after a request" in (cloud.state.last_error or "")
+    assert relay.requests["GET /v1/lanes"] < 50, "it is tried ever more seldom"
