@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import leftovers
 
 # A slow or busy machine is no failure: how long an example takes is never what a property is about.
 settings.register_profile("nightporter", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +40,28 @@ def _effort() -> str:
 def pytest_configure(config: pytest.Config) -> None:
     if _effort() not in EFFORTS:
         raise pytest.UsageError(f"EFFORT={_effort()} is unknown; choose one of {', '.join(EFFORTS)}")
+    leftovers.mark()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Before the last line: what tests left running is ended, named, and fails the run."""
+    programs, threads = leftovers.programs(), leftovers.threads()
+    leftovers.end(programs)
+    for what in [*programs.values(), *(f"thread {name}" for name in threads)]:
+        terminalreporter.write_line(f"LEFT BEHIND by a test: {what}", red=True)
+    session = terminalreporter._session
+    if (programs or threads) and session is not None and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A thread that is left would be waited for, for ever."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if leftovers.threads() and reporter is not None and reporter._session is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(reporter._session.exitstatus))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
