@@ -149,7 +149,7 @@ async def test_each_call_fails_once_while_it_works(
     async with scene(tmp_path) as made:
         calls = await count(made, strace)
         total = sum(calls.values())
-        assert calls["pwrite64"] > 60 and calls["fdatasync"] > 5, calls
+        assert calls["pwrite64"] > 30 and calls["fdatasync"] > 1, calls  # a busy machine gathers more in a commit
         step = pick(quick=max(1, total // 4), ci=10, long=1)
         faults = syscalls.every(calls, step, first=ledger.chance.randint(1, min(step, total)))
         ledger.note(calls=dict(calls))

@@ -275,7 +275,8 @@ async def test_a_predecessors_open_clip_is_sealed_and_its_gap_told(
     sealed = next(m for m in told if isinstance(m, ClipSealed))
     gap = next(m for m in told if isinstance(m, Gap))
     segments = [m for m in told if isinstance(m, SegmentAdded)]
-    assert isinstance(told[0], ClipOpened)
+    # Key pictures are a subject of their own: they may have been told before the clip was opened.
+    assert isinstance(next(m for m in told if isinstance(m, ClipOpened | SegmentAdded | ClipSealed)), ClipOpened)
     assert (sealed.reason, sealed.segments, sealed.clip) == ("worker_lost", len(segments), "clip-1")
     assert gap.since == segments[-1].wall_start + segments[-1].duration
     assert gap.until == clock.wall()
