@@ -13,6 +13,7 @@ import platform
 import sqlite3
 import threading
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 from agent.errors import StoreError
@@ -37,9 +38,12 @@ async def check(path: Path, *, wal_most: int = WAL_MOST) -> str | None:
     answer: asyncio.Future[str | None] = loop.create_future()
 
     def work() -> None:
-        result = _check(connection)
+        try:
+            result = partial(answer.set_result, _check(connection))
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it; a thread that ends silently is waited for
+            result = partial(answer.set_exception, error)
         with suppress(RuntimeError):  # the loop is gone: nobody waits
-            loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(result))
+            loop.call_soon_threadsafe(lambda: None if answer.done() else result())
 
     thread = threading.Thread(target=work, name="store.check", daemon=True)
     thread.start()

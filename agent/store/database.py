@@ -252,7 +252,9 @@ def _create(path: Path) -> None:
 
 def _named(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError | StoreDamaged:
     code = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, UnicodeDecodeError):
+    # What we ask is fixed: a table that is suddenly not there is a schema that was changed.
+    changed = str(error).startswith(("Could not decode to UTF-8", "no such column", "no such table"))
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(error, UnicodeDecodeError) or changed:
         return StoreBroken(f"{path} is damaged ({code}). Restore a backup; nothing was overwritten.")
     if code.startswith("SQLITE_FULL"):
         return StoreFull(f"no room left to write {path}: free space on its file system")

@@ -165,6 +165,11 @@ class Log:
             for _, lane, seq, chain, data in rows:
                 if lane is None:
                     continue
+                if not isinstance(seq, int) or not isinstance(chain, bytes) or not isinstance(data, bytes):
+                    raise StoreBroken(
+                        f"a record of lane {lane} in {self._database.path} has values that are none of its own. "
+                        "Restore a backup; nothing was overwritten."
+                    )
                 end = ends.get(lane)
                 follows = end is not None and end.seq == seq - 1
                 before = end.chain if end is not None and follows else await self.chain_at(lane, seq - 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiosqlite
 
+from agent.errors import StoreBroken
 from agent.store.database import Database
 
 
@@ -27,20 +28,29 @@ def digest(text: str) -> str:
 
 
 async def newest(database: Database) -> SiteVersion | None:
-    """The version in force."""
+    """The version in force. StoreBroken when its text is not what was written."""
     rows = await database.read(
         "SELECT version, sha256, text, who, why FROM site_document ORDER BY version DESC LIMIT 1"
     )
-    return SiteVersion(*rows[0]) if rows else None
+    return _version(*rows[0]) if rows else None
 
 
 async def by_digest(database: Database, sha256: str) -> SiteVersion | None:
-    """The newest version with this text."""
+    """The newest version with this text. StoreBroken when that is not what was written."""
     rows = await database.read(
         "SELECT version, sha256, text, who, why FROM site_document WHERE sha256 = ? ORDER BY version DESC LIMIT 1",
         (sha256,),
     )
-    return SiteVersion(*rows[0]) if rows else None
+    return _version(*rows[0]) if rows else None
+
+
+def _version(version: int, sha256: str, text: object, who: str, why: str) -> SiteVersion:
+    if not isinstance(text, str) or digest(text) != sha256:
+        raise StoreBroken(
+            f"version {version} of the site document was changed after it was written. "
+            "Restore a backup; nothing was overwritten."
+        )
+    return SiteVersion(version, sha256, text, who, why)
 
 
 async def add(transaction: aiosqlite.Connection, version: SiteVersion, *, wall: int) -> None:
