@@ -58,22 +58,19 @@ def synced() -> bool:
 STEP = 2_000_000
 # Boot-time µs after which a clock that was set counts as steady.
 SETTLED = 600_000_000
-# More time off (µs) than this is not believed at once: it may be a clock that was set wrong meanwhile.
-_LONG_OFF = 86_400_000_000
 
 
 @dataclass(slots=True)
 class Clock:
     """Gateway time from `base` (µs, the last one known) and the boot-time clock at which it was known; and the wall
     time that facts bear. `floor`: the wall time that has certainly passed. `offset`: wall time minus the boot-time
-    clock when somebody last looked. `steady_at`: the boot-time clock from which on ages are believed."""
+    clock when somebody last looked."""
 
     base: int
     boot_at_base: int
     confidence: Confidence = "unsynced"
     floor: Floor = field(default_factory=lambda: Floor(WRITTEN, 0, boot_now()))
     offset: int | None = None
-    steady_at: int = 0
 
     @classmethod
     def start(cls, *, last_gt: int, off_time: int | None, at: int | None = None, floor: Floor | None = None) -> Clock:
@@ -86,7 +83,6 @@ class Clock:
             "synced" if synced() else "unsynced",
             floor or Floor(WRITTEN, 0, known_at),
             wall_now() - boot_now(),
-            known_at + SETTLED if (off_time or 0) > _LONG_OFF else 0,
         )
 
     def gt(self) -> int:
@@ -132,11 +128,3 @@ class Clock:
         identity = ids.time_ordered(wall=wall, random=os.urandom(10))
         return {"id": identity, "gt": self.gt(), "wall": wall, "clock": confidence}
 
-
-def trusted_age(clock: Clock, since: int) -> int:
-    """How old (µs) something of gateway time `since` is, for whoever deletes by age: 0 while nobody can be sure, which
-    is while the wall clock is doubted or was just set, and after a long time off. No jump of a clock ever makes
-    everything old at once."""
-    if clock.doubted or boot_now() < clock.steady_at:
-        return 0
-    return max(0, clock.gt() - since)

@@ -77,7 +77,6 @@ class Timekeeper:
         raw = wall - boot
         if clock.offset is None or abs(raw - clock.offset) >= STEP:
             self._stepped_at = boot
-            clock.steady_at = max(clock.steady_at, boot + SETTLED)
         clock.offset = raw
         self._remember(wall, boot)
         await self._tell_step()
