@@ -3,7 +3,8 @@
 Theory of operation: every request and every message of a gateway is a sign of life. One that has given none for 90 s
 becomes an incident of this relay, whose id is derived from the gateway, its epoch, this relay and the last P1 record it
 sent, so it is opened once however often we look. When the gateway is heard again the relay resolves the incident itself
-and says for how long it was silent. A relay that itself slept or was just started gives everybody 90 s first.
+and says for how long it was silent; of one that comes and goes the incident stays open until it was heard for ten
+minutes without a break. A relay that itself slept or was just started gives everybody 90 s first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy import select, update
 
 from relay.changes import Changes
 from relay.clock import Clock
+from relay.flapping import Flapping
 from relay.incidents import Incidents
 from relay.metrics import Metrics
 from relay.store import conditions, gateways, lanes
@@ -31,6 +33,10 @@ SILENT = 90_000_000  # µs
 LOOK_SECONDS = 5.0
 OWN_SLEEP = 30_000_000  # µs between two looks of ours: then we were away, not they
 PERSIST = 10_000_000  # µs
+_COMES_AND_GOES = (
+    "The gateway was silent three times within ten minutes: its connection comes and goes. This incident stays open "
+    "until the gateway was heard for ten minutes without a break."
+)
 
 
 class Presence:
@@ -58,6 +64,7 @@ class Presence:
         self._since = clock.boot()  # nobody is judged for the time before this
         self._looked = self._since
         self._persisted = 0
+        self._flapping = Flapping()
 
     def heard(self, gateway: str) -> None:
         self._heard[gateway] = self._clock.boot()
@@ -87,7 +94,9 @@ class Presence:
             quiet = now - max(heard or 0, self._since)
             if row.lost_incident is None and quiet > SILENT:
                 await self._lost(row.id, quiet)
-            elif row.lost_incident is not None and heard is not None and now - heard <= SILENT:
+            elif row.lost_incident is not None and quiet > SILENT:
+                self._flapping.silent(row.id)
+            elif row.lost_incident is not None and heard is not None and not self._flapping.waits(row.id, now):
                 await self._back(row.id)
             silent += quiet > SILENT
         self._metrics.silent.set(silent)
@@ -135,6 +144,11 @@ class Presence:
                 reason=f"nothing was heard for {quiet // 1_000_000} s",
                 since=self._clock.wall() - quiet,
             )
+            if self._flapping.changed(name, self._clock.boot()):
+                note = {"note": _COMES_AND_GOES}
+                await self._incidents.append(
+                    connection, incident=incident, make=lambda lamport: self._entry("noted", incident, lamport, note)
+                )
         log.warning("gateway.lost", gateway=name, seconds=quiet // 1_000_000, incident=incident)
         self._incidents.told(name, incident)
         self._changes.publish(gateways=[name])
@@ -156,6 +170,7 @@ class Presence:
                 )
             await connection.execute(update(table).where(table.c.id == name).values(lost_incident=None))
             await conditions.clear_own(connection, name, family="silent")
+        self._flapping.changed(name, self._clock.boot())
         log.info("gateway.back", gateway=name, incident=incident)
         self._incidents.told(name, incident)
         self._changes.publish(gateways=[name])

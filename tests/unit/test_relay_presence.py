@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from relay.peer import Peer
 from relay.presence import Presence
 from relay.store import gateways
 from relay.store.database import Database
-from relay.store.schema import gateway, incident, notice, trouble
+from relay.store.schema import entry, gateway, incident, notice, trouble
 
 SECOND = 1_000_000
 
@@ -118,3 +119,39 @@ async def test_a_relay_that_slept_blames_nobody(rig: Rig) -> None:
     assert await rig.states() == []
     await rig.pass_time(15)
     assert await rig.states() == [(LOST, "open")]
+
+
+async def _comes_and_goes(rig: Rig, times: int) -> None:
+    for _ in range(times):
+        rig.presence.heard("gw-1")
+        await rig.pass_time(100)
+
+
+async def test_one_that_comes_and_goes_stays_one_incident(rig: Rig) -> None:
+    await _comes_and_goes(rig, 12)
+    assert await rig.states() == [(LOST, "open")]
+    async with rig.db.read() as connection:
+        transitions = [row.transition for row in await connection.execute(select(notice).order_by(notice.c.created))]
+        notes = [row.kind for row in await connection.execute(select(entry)) if row.kind == "incident.noted"]
+    assert transitions == ["opened", "reopened", "reopened"], "nobody is rung for each of the twelve"
+    assert len(notes) == 1
+    for _ in range(29):
+        rig.presence.heard("gw-1")
+        await rig.pass_time(20)
+    assert await rig.states() == [(LOST, "open")]
+    for _ in range(3):
+        rig.presence.heard("gw-1")
+        await rig.pass_time(20)
+    assert await rig.states() == [(LOST, "resolved")]
+    await rig.pass_time(100)
+    rig.presence.heard("gw-1")
+    await rig.pass_time(5)
+    assert await rig.states() == [(LOST, "resolved")], "it began anew: one silence is one silence"
+
+
+async def test_without_the_damping_somebody_is_rung_each_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.flapping.MOST_CHANGES", 10**9)
+    monkeypatch.setattr("relay.flapping.deque", lambda maxlen: deque())
+    await _comes_and_goes(rig, 12)
+    async with rig.db.read() as connection:
+        assert len((await connection.execute(select(notice))).all()) == 12
