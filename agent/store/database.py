@@ -116,10 +116,13 @@ class Database:
             present = await self._present(writer)  # before the first pragma, which would already change the file
             for pragma in _PRAGMAS:
                 await writer.execute_fetchall(f"PRAGMA {pragma}")
-            await _migrate(writer, present)
+            await _migrate(writer, present, self.path)
             reader = self._reader = await _connect(self.path)
             await reader.execute_fetchall("PRAGMA query_only=ON")
             await reader.execute_fetchall("PRAGMA wal_autocheckpoint=0")
+        except (StoreError, StoreDamaged):
+            await self._close()
+            raise
         except FAILURES as error:
             await self._close()
             raise self._noted(error) from None
@@ -130,7 +133,6 @@ class Database:
         rows = list(await writer.execute_fetchall("PRAGMA user_version"))
         present, known = int(rows[0][0]), migrations()[-1][0]
         if present > known:
-            await self._close()
             raise StoreDamaged(
                 f"{self.path} was written by a newer Nightporter (schema {present}, this one knows {known}). "
                 "Install the newer version again, or restore a backup made by this one."
@@ -186,10 +188,15 @@ class Database:
         return str(rows[0][0])
 
 
-async def _migrate(writer: aiosqlite.Connection, present: int) -> None:
+async def _migrate(writer: aiosqlite.Connection, present: int, path: Path) -> None:
     for number, sql in migrations():
         if number > present:
-            await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};")
+            try:
+                await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname == "SQLITE_ERROR":  # the step does not fit; that is no damage
+                    raise StoreError(f"{path} cannot be brought from schema {present} to {number}: {error}") from None
+                raise
             reach("migrate.in_step")
             await writer.execute_fetchall("COMMIT")
             reach("migrate.after_step")

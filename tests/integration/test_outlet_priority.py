@@ -39,12 +39,30 @@ class Uplink:
     _room: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.create_task(self._serve(reader, writer), name="uplink.connection")
+        self._tasks.add(serving)
+        serving.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """Every connection is over, and closed."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up, out = await asyncio.open_connection("127.0.0.1", self.target)
-        with contextlib.suppress(OSError):
-            await asyncio.gather(self._upwards(reader, out), self._downwards(up, writer))
-        for each in (writer, out):
-            each.close()
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._upwards(reader, out), name="uplink.up")
+                both.create_task(self._downwards(up, writer), name="uplink.down")
+        except* OSError:
+            pass
+        finally:
+            for each in (writer, out):
+                each.close()
+                with contextlib.suppress(OSError):
+                    await each.wait_closed()
 
     async def _upwards(self, reader: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         while piece := await reader.read(4096):
@@ -80,12 +98,13 @@ async def uplink(target: int) -> AsyncIterator[tuple[int, Uplink]]:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)  # what waits here is no line's business
     listening.bind(("127.0.0.1", 0))
-    server = await asyncio.start_server(line.serve, sock=listening, limit=8192)
+    server = await asyncio.start_server(line.accept, sock=listening, limit=8192)
     carrying = asyncio.create_task(line.carry(), name="uplink")
     try:
         yield listening.getsockname()[1], line
     finally:
         server.close()
+        await line.end()
         carrying.cancel()
         await asyncio.gather(carrying, return_exceptions=True)
 
