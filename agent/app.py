@@ -15,6 +15,7 @@ from agent.clock import Clock, boot_id
 from agent.config.load import Secrets
 from agent.config.model import AgentConfig
 from agent.config.pepper import Pepper
+from agent.decider import Effects
 from agent.devices.base import Family
 from agent.disks import Disks
 from agent.effects.footage import Footage, lapsed, promised
@@ -27,7 +28,7 @@ from agent.intake import Input, Intake
 from agent.journal import Journal
 from agent.keeper import Keeper
 from agent.outlets import succession
-from agent.pipeline import Effects, Pipeline
+from agent.pipeline import Pipeline
 from agent.recovery import restore, site_in_force
 from agent.retention.retention import Retention
 from agent.sdnotify import notify

@@ -27,21 +27,26 @@ class Written:
     """What came of it: how many waited, what could not be done with some of them (to be told), and whether rows of an
     input are missing from the log for good."""
 
-    journalled: int
+    journalled: int = 0
     spoilt: list[Input] = field(default_factory=list)
     lost: bool = False
 
 
-async def write(store: Store, journal: Journal, *, clock: Clock) -> Written:
-    """Open the file anew (one whose fsync failed is not trusted) and write the journal. StoreError or StoreDamaged when
-    that fails; what was written by then is not written again."""
+async def reopen(store: Store) -> None:
+    """Open the file anew: one whose fsync failed is not trusted. StoreError or StoreDamaged when that fails."""
     await store.database.reopen()
     await store.log.load()
     await epochs.go_on(store.database, store.log)
-    written = Written(len(journal))
+
+
+async def write(store: Store, journal: Journal, *, clock: Clock) -> Written:
+    """Write the journal, with what joins it meanwhile. StoreError or StoreDamaged when that fails; what was written by
+    then is not written again."""
+    written = Written()
     while held := journal.first(_GROUP):
         await write_each(store, journal, held, clock=clock, written=written)
         journal.written(len(held))
+        written.journalled += len(held)
     return written
 
 

@@ -74,6 +74,7 @@ class Journal:
         self._unacked: deque[Decided] = deque()
         self._ids: set[str] = set()
         self._size = 0
+        self._writing = 0  # of the oldest: on their way into the log
         self.acked_before_durable = 0
         self.given_up = 0
 
@@ -101,13 +102,14 @@ class Journal:
                 oldest.rows = [replace(row, acked_before_durable=True) for row in oldest.rows]
                 oldest.acknowledge()
                 self.acked_before_durable += 1
-        while self._size > MAX_ROWS and self._held:
-            self._drop().give_up()
+        while self._size > MAX_ROWS and len(self._held) > self._writing:
+            self._drop(self._writing).give_up()
             self.given_up += 1
 
     def first(self, count: int) -> list[Decided]:
-        """The oldest ones, still held."""
-        return [self._held[n] for n in range(min(count, len(self._held)))]
+        """The oldest ones, still held; until `written` or the next `first` they are not given up."""
+        self._writing = min(count, len(self._held))
+        return [self._held[n] for n in range(self._writing)]
 
     def replace_rows(self, decided: Decided, rows: list[Row]) -> None:
         """Keep fewer rows of one that is held."""
@@ -118,12 +120,22 @@ class Journal:
     def written(self, count: int) -> None:
         """The oldest ones are durable, and acknowledged."""
         for _ in range(count):
-            self._drop()
+            self._drop(0)
+        self._writing = 0
         while self._unacked and self._unacked[0].acked:
             self._unacked.popleft()
 
-    def _drop(self) -> Decided:
-        oldest = self._held.popleft()
+    def settled(self, group: Sequence[Decided]) -> None:
+        """These, the oldest ones, have become durable after all. Some may have been given up."""
+        late = {id(decided) for decided in group}
+        count = 0
+        while count < len(self._held) and id(self._held[count]) in late:
+            count += 1
+        self.written(count)
+
+    def _drop(self, which: int) -> Decided:
+        oldest = self._held[which]
+        del self._held[which]
         self._size -= _size(oldest)
         if oldest.item is not None:
             self._ids.discard(oldest.item.fact.id)
@@ -139,11 +151,11 @@ class Journal:
         """Whether a former run ended while acknowledged messages were only in memory."""
         return self._marker.exists()
 
-    def clear_marker(self, *, keep: bool = False) -> None:
-        """Everything that was promised is on disk. `keep`: something else is not, so the trace stays."""
-        if not keep:
-            self.unmark()
+    def counted(self) -> tuple[int, int]:
+        """How many were let go before they were durable, and how many were given up, since this was asked last."""
+        counts = self.acked_before_durable, self.given_up
         self.acked_before_durable = self.given_up = 0
+        return counts
 
     def unmark(self) -> None:
         """Remove the trace: it has been told."""

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from agent.clock import Clock
+from agent.decider import Effects
 from agent.errors import StoreError
 from agent.intake import Input, Intake
 from agent.journal import Journal
 from agent.keeper import Keeper
-from agent.pipeline import Effects, Pipeline
+from agent.pipeline import Pipeline
 from agent.recovery import restore
 from agent.store.ballast import Ballast
 from agent.store.log import Row
@@ -63,11 +64,14 @@ class Transactions:
         self._steps = steps
         self.broken: str | None = None
         self.half = False
+        self.answers = asyncio.Event()  # cleared: a disk that takes its time
+        self.answers.set()
         patch.setattr(store.database, "transaction", self.transaction)
         patch.setattr(store.database, "reopen", self.reopen)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
+        await self.answers.wait()
         if self.broken is not None and not self.half:
             raise StoreError(self.broken)
         async with self._begin() as transaction:
@@ -119,6 +123,11 @@ class Rig:
             acked = asyncio.Event()
             await self.intake.offer(Input(fact=fact, acknowledge=self.acked(acked)))
             await acked.wait()
+
+    async def turn(self, *items: Input) -> None:
+        """One turn of the loop, and the disk's answer to it; no more than that."""
+        await self.pipeline._turn(list(items))
+        await self.pipeline._writer.settle()
 
     def acked(self, event: asyncio.Event) -> Callable[[], None]:
         def ack() -> None:

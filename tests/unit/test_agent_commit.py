@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent import pipeline as module
+from agent import writer as module
+from agent.commit import commit
 from agent.errors import StoreError
 from agent.intake import Input
 from tests.unit.agent_rig import Rig, rig, until
@@ -130,17 +131,16 @@ async def test_without_that_care_the_engine_is_ahead_of_the_log(
 ) -> None:
     """The test of the test: a fault that ends the turn leaves a decision that no restart knows."""
 
-    async def careless(self: module.Pipeline, group: Any) -> bool:
-        await self._commit(group)
-        return True
+    async def careless(self: module.Writer, group: Any, state: Any) -> None:
+        await commit(self._store, group, clock=self._clock, state=state)
 
-    monkeypatch.setattr(module.Pipeline, "_written", careless)
+    monkeypatch.setattr(module.Writer, "_written", careless)
     async with rig(tmp_path, monkeypatch) as agent:
         async with agent.running():
             await agent.send(agent.contact(opened=False, n=0))
         turning = asyncio.create_task(agent.pipeline.run())
         await agent.intake.offer(Input(fact=agent.contact(opened=True, n=1), also=fault))
-        with pytest.raises(KeyError):
+        with pytest.RaisesGroup(KeyError):
             await turning
         state = agent.engine.snapshot()
         assert await contacts(agent) == [0]

@@ -54,9 +54,10 @@ def test_what_is_written_is_acknowledged_once_and_the_marker_goes(tmp_path: Path
         journal.written(len(held))
     assert acks == list(range(MAX_UNACKED + 2))
     assert len(journal) == 0
-    journal.clear_marker()
+    assert journal.counted() == (2, 0)
+    assert journal.counted() == (0, 0), "told once"
+    journal.unmark()
     assert not journal.left_behind
-    assert journal.acked_before_durable == 0
     journal.extend([decided(n, acks) for n in range(1000, 1000 + MAX_UNACKED)])
     assert len(acks) == MAX_UNACKED + 2, "withholding begins anew"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent import pipeline as module
+from agent import writer as module
 from agent.intake import Input
 from agent.keeper import Keeper, Undecided
 from agent.recovery import restore
@@ -174,10 +174,10 @@ async def test_while_the_log_cannot_be_written_it_is_journalled_like_everything_
     monkeypatch.setattr(module, "_RETRY_LONGEST", 0)
     async with rig(tmp_path, monkeypatch) as agent:
         agent.transactions.broken = "Input/output error"
-        await agent.pipeline._turn([Input(fact=agent.contact(opened=True, n=POISON))])
+        await agent.turn(Input(fact=agent.contact(opened=True, n=POISON)))
         assert "store.failed" in agent.steps or agent.unlogged
         agent.transactions.broken = None
-        await agent.pipeline._turn([Input(fact=agent.contact(opened=False, n=2))])
+        await agent.turn(Input(fact=agent.contact(opened=False, n=2)))
         assert agent.pipeline.trouble is None
         kinds = await agent.rows()
         assert {"engine.failed", "contact.opened", "contact.closed", "store.restored"} <= set(kinds)

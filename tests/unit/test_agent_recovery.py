@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agent import pipeline as module
+from agent import decider as deciding
+from agent import writer as module
 from agent.errors import ConfigError, StoreDamaged
 from agent.intake import Input
 from agent.recovery import restore, site_in_force, stage_site
@@ -76,10 +77,10 @@ async def life(agent: Rig, moves: str, watched: Watched) -> tuple[int, bool]:
             case "m":
                 agent.transactions.broken = None
             case _:
-                await agent.pipeline._turn(items)
+                await agent.turn(*items)
                 items = []
                 if agent.pipeline.trouble is None:
-                    durable, more = len(watched.stepped) - len(agent.pipeline._readings), False
+                    durable, more = len(watched.stepped) - len(agent.pipeline._decider._readings), False
                 elif agent.transactions.broken is not None and agent.transactions.half:
                     more = True
     return durable, more
@@ -113,7 +114,7 @@ async def test_snapshot_and_replay_are_an_engine_without_a_restart(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_RETRY_FIRST", 0)
         patch.setattr(module, "_RETRY_LONGEST", 0)
-        patch.setattr(module, "SNAPSHOT_EVERY", snapshot_every)
+        patch.setattr(deciding, "SNAPSHOT_EVERY", snapshot_every)
         for moves in lives:
             async with rig(folder, patch, document=BUSY) as agent:
                 reference = Engine(site=site(BUSY), site_sha256=SITE_SHA, origin=GATEWAY)
@@ -163,7 +164,7 @@ async def test_without_a_good_snapshot_everything_is_replayed(tmp_path: Path, mo
 async def test_after_an_upgrade_no_snapshot_fits_and_all_the_log_has_is_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SNAPSHOT_EVERY", 2)
+    monkeypatch.setattr(deciding, "SNAPSHOT_EVERY", 2)
     async with rig(tmp_path, monkeypatch) as agent, agent.running():
         for n in range(6):
             await agent.send(agent.contact(opened=n % 2 == 0), agent.temperature(float(n)))
@@ -225,7 +226,7 @@ async def test_a_new_document_takes_over_only_after_the_replay(tmp_path: Path, m
     assert not (tmp_path / "site.next").exists()
     await store.database.close()
     async with rig(tmp_path, monkeypatch) as agent:
-        monkeypatch.setattr(agent.pipeline, "_site_sha256", version.sha256)
+        monkeypatch.setattr(agent.pipeline._decider, "_site_sha256", version.sha256)
         async with agent.running():
             await agent.send(agent.contact(opened=False), agent.contact(opened=True))  # the siren sounds for an hour
         levels = json.loads(agent.engine.snapshot())["state"]["levels"]

@@ -45,7 +45,7 @@ def arming(agent: Rig) -> CommandReceived:
 async def pass_time(agent: Rig, seconds: float) -> None:
     """Gateway time goes on; the loop finds out at its next turn."""
     agent.clock.base += int(seconds * SECOND)
-    await agent.pipeline._turn([])
+    await agent.turn()
 
 
 async def bodies(agent: Rig, kind: str) -> list[dict[str, Any]]:

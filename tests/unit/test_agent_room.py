@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent import disks as disks_module
-from agent import pipeline as module
+from agent import writer as module
 from agent.clock import Clock
 from agent.disks import Disks
 from agent.errors import StoreFull

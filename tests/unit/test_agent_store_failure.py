@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent import journal as journal_module
-from agent import pipeline as module
+from agent import writer as module
 from agent.errors import StoreError
 from agent.intake import Input
 from agent.journal import MAX_UNACKED

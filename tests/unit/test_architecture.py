@@ -36,7 +36,7 @@ NOT_IN_CORE = ("av", "cv2", "numpy", "aiortc", "fastapi", "starlette", "uvicorn"
 
 # Each module of the agent stands on a floor and sees its own floor and those below.
 _GROUND = "errors fault clock drift floor log config failpoints memory sdnotify supervisor intake health"
-_CORE = "pipeline journal readings rows keeper replay recovery commit backlog disks upkeep timekeeper"
+_CORE = "pipeline decider writer journal readings rows keeper replay recovery commit backlog disks upkeep timekeeper"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(_GROUND.split(), 0),
     "store": 1,

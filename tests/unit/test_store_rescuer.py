@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import pipeline as module
+from agent import writer as module
 from agent.errors import StoreBroken
 from agent.outlets.succession import Succession
 from agent.store.rescuer import Rescuer
@@ -43,7 +43,7 @@ async def numbers(agent: Rig) -> list[int]:
 
 async def test_damage_met_by_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(tmp_path, monkeypatch) as agent:
-        agent.pipeline._rescuer = Rescuer(store=agent.store, gateway=GATEWAY, outlets=["cloud"])
+        agent.pipeline._writer._rescuer = Rescuer(store=agent.store, gateway=GATEWAY, outlets=["cloud"])
         async with agent.running():
             for n in range(200):
                 await agent.send(agent.contact(opened=False, n=n))
@@ -65,7 +65,7 @@ async def test_damage_met_by_a_commit(tmp_path: Path, monkeypatch: pytest.Monkey
 
 async def test_damage_met_by_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(tmp_path, monkeypatch) as agent:
-        agent.pipeline._rescuer = Rescuer(store=agent.store, gateway=GATEWAY, outlets=["cloud"])
+        agent.pipeline._writer._rescuer = Rescuer(store=agent.store, gateway=GATEWAY, outlets=["cloud"])
         async with agent.running():
             await agent.send(agent.contact(opened=False, n=0))
             await damage(agent, "site_document")

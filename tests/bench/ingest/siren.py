@@ -105,7 +105,7 @@ async def measure(*, disk: int, rate: int, cameras: int, times: int) -> dict[str
             await ours.start()
             worker = None
             if cameras:
-                words = [sys.executable, "-m", "nightporter", "agent", "media", "--config"]
+                words = ["nice", "-n", "10", sys.executable, "-m", "nightporter", "agent", "media", "--config"]  # its unit
                 worker = Child(
                     name="media", argv=[*words, str(folder / "it" / "agent.yaml")], log_file=folder / "media.log"
                 )
