@@ -105,9 +105,12 @@ async def measure(*, disk: int, rate: int, cameras: int, times: int) -> dict[str
             await ours.start()
             worker = None
             if cameras:
-                words = ["nice", "-n", "10", sys.executable, "-m", "nightporter", "agent", "media", "--config"]  # its unit
+                words = [sys.executable, "-m", "nightporter", "agent", "media", "--config"]
+                polite = ["nice", "-n", "10"]  # as its unit makes it
                 worker = Child(
-                    name="media", argv=[*words, str(folder / "it" / "agent.yaml")], log_file=folder / "media.log"
+                    name="media",
+                    argv=[*polite, *words, str(folder / "it" / "agent.yaml")],
+                    log_file=folder / "media.log",
                 )
                 await worker.start()
                 await ours.agent.until(
