@@ -47,7 +47,7 @@ COURSES = {
     "half-open": Course(bad=DARK, spells=6, restart=True),
     "mtu-black-hole": Course(bad=Weather(largest=1100), spells=15, down=False),
 }
-IN_CI = ("lte-bad", "half-open")
+IN_CI = ("satellite", "lte-bad", "half-open")
 STRANGERS = ("captive-portal", "garbage", "refused", "stalled", "half-open", "slow-loris")
 STRANGERS_IN_CI = ("captive-portal",)
 

@@ -32,6 +32,7 @@ from certs.identity import Identity
 from rules import ids, wire
 from rules.incidents import Entry
 from tests.bench.drain.night import entries, mean_bytes
+from tests.bench.ingest.contestants import slow_disk
 from tests.integration.outlet_rig import Rig, rig, running
 from tests.integration.relay_rig import TRUST_DOMAIN, Place, Running, outside
 
@@ -42,6 +43,7 @@ WANTED = {
     "growth": 0.8,
     "alarm_p99_ms": 25,
 }
+_SLOWED = "NIGHTPORTER_BENCH_SLOWED"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -234,7 +236,7 @@ async def alarms(at: Site, folder: Path, count: int, *, every: float) -> dict[st
 
 
 async def measure(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    figures: dict[str, Any] = {"record_bytes": mean_bytes()}
+    figures: dict[str, Any] = {"record_bytes": mean_bytes(), "disk_ms": chosen.disk}
     async with site(folder / "site") as at:
         figures["alarm"] = await alarms(at, folder / "alarms", chosen.alarms, every=0.05)
         figures["one_a_request"] = await one_a_request(at, folder / "one", chosen.single)
@@ -254,8 +256,13 @@ def main() -> int:
     parser.add_argument("--single", type=int, default=2_000, help="records sent one a request (default 2000)")
     parser.add_argument("--alarms", type=int, default=300, help="alarms sent one at a time (default 300)")
     parser.add_argument("--growth", type=int, default=0, metavar="ROWS", help="also drain an outbox of so many rows")
+    parser.add_argument("--disk", type=int, default=0, metavar="MS", help="ms added to every fsync, at both ends")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     chosen = parser.parse_args()
+    slowly = slow_disk(chosen.disk)
+    if slowly and _SLOWED not in os.environ:  # this process has the agent's end, and the relay is its child
+        os.environ[_SLOWED] = "1"
+        os.execvp(slowly[0], [*slowly, sys.executable, "-m", "tests.bench.drain", *sys.argv[1:]])
     with tempfile.TemporaryDirectory(prefix="np-drain-") as folder:
         figures = asyncio.run(measure(Path(folder), chosen))
     print(json.dumps(figures, indent=2))
