@@ -2,7 +2,8 @@
 message that comes again after a crash is told from one that is new.
 
 A broker numbers what it has not seen acknowledged, and uses a number again only after that. So the newest message of a
-packet id is all that can come again, and the newest thousand receipts cover every broker's window."""
+packet id is all that can come again. A broker's window has a thousand; but acknowledgements reach it in another order
+than messages were decided, and those of many short lives may never reach it: the oldest in it can lie further back."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import aiosqlite
 
 from agent.store.database import Database
 
-KEPT = 1000
+KEPT = 4 * 1000  # windows of a broker
 
 
 class Receipt(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.store.receipts import KEPT
 from hwlab import journal as journals
 from hwlab.broker import Broker
 from hwlab.check import Report, check
@@ -113,7 +114,7 @@ def judge(agent: Agent, building: Building, *, broker_repeats: bool = False) -> 
     _same_decisions(report, agent.database)
     _readings(report, agent.database, building)
     receipts = agent.query("SELECT count(*) FROM receipt")[0]
-    if receipts > 1000:
+    if receipts > KEPT:
         report.add("receipts are few", "receipt", f"{receipts} rows")
     (problem,) = agent.query("PRAGMA integrity_check")
     if problem != "ok":

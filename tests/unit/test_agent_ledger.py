@@ -174,6 +174,23 @@ async def test_killed_after_an_ack_that_never_arrived_it_is_known_too(tmp_path: 
         assert wire.acked == [3]
 
 
+@pytest.mark.parametrize("kept", [receipts.KEPT, 1000], ids=["as it is", "the test of the test"])
+async def test_what_was_overtaken_by_a_whole_window_is_still_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """Acknowledgements get lost with a connection in the order they were given, which is not the messages' order: of
+    1,500 messages the broker has seen the acknowledgements of 501 to 1,000 only, and sends the others again."""
+    monkeypatch.setattr(receipts, "KEPT", kept)
+    again = {*range(1, 501), *range(1001, 1501)}
+    async with core(tmp_path) as agent:
+        for first in range(1, 1501, 100):
+            made = [receipts.Receipt(number, bytes(32)) for number in range(first, first + 100)]
+            async with agent.store.database.transaction() as transaction:
+                await receipts.add(transaction, "h:1", 7, made)
+        known = {receipt.packet_id for receipt in await receipts.load(agent.store.database, "h:1")}
+    assert (again <= known) is (kept > 1000)
+
+
 async def test_killed_before_the_commit_the_repeat_is_decided_as_such(tmp_path: Path) -> None:
     async with core(tmp_path) as agent:
         await agent.connect(session_present=False)
