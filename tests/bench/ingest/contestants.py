@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 from dataclasses import dataclass
@@ -125,7 +126,10 @@ class Ours:
         await asyncio.sleep(0.5)  # what the connection itself brought is written
 
     async def stop(self) -> None:
-        await self.agent.stop()
+        assert self.agent.pid is not None
+        os.kill(traced(self.agent.pid), signal.SIGTERM)  # a tracer stands between, and would leave it running
+        async with asyncio.timeout(30):
+            await self.agent.child().wait()
 
     def rows(self) -> int:
         return count(self.agent.database, "SELECT count(*) FROM log WHERE kind LIKE 'contact.%'")
@@ -165,8 +169,7 @@ class Plain:
         await asyncio.sleep(0.3)
 
     async def stop(self) -> None:
-        # The tracer stands between: the process itself is told.
-        os.kill(traced(self._process.pid), 15)
+        os.kill(traced(self._process.pid), signal.SIGTERM)
         await self._process.wait()
 
     def rows(self) -> int:

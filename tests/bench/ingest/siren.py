@@ -106,11 +106,11 @@ async def measure(*, disk: int, rate: int, cameras: int, times: int) -> dict[str
             worker = None
             if cameras:
                 words = [sys.executable, "-m", "nightporter", "agent", "media", "--config"]
-                polite = ["nice", "-n", "10"]  # as its unit makes it
                 worker = Child(
                     name="media",
-                    argv=[*polite, *words, str(folder / "it" / "agent.yaml")],
+                    argv=[*words, str(folder / "it" / "agent.yaml")],
                     log_file=folder / "media.log",
+                    nice=10,  # as its unit makes it
                 )
                 await worker.start()
                 await ours.agent.until(
