@@ -27,10 +27,12 @@ HASTY = Path(__file__).with_name("hasty_relay.py")
 
 
 @pytest.fixture
-def disk(tmp_path: Path, peer: Callable[[str], str], capability: Callable[[str, bool], None]) -> Iterator[power.Disk]:
+def disk(
+    tmp_path: Path, pick: Callable[..., int], peer: Callable[[str], str], capability: Callable[[str, bool], None]
+) -> Iterator[power.Disk]:
     capability("loop devices and btrfs (root)", power.possible())
     peer("mkfs.btrfs")
-    with power.disk(tmp_path / "d") as made:
+    with power.disk(tmp_path / "d", megabytes=pick(quick=192, long=1024)) as made:
         yield made
 
 
