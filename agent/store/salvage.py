@@ -26,7 +26,7 @@ from agent.store.database import migrations
 from agent.store.exchange import exchange, free_name
 from agent.store.inspection import known_tables
 from agent.store.pages import Cell, Pages
-from agent.store.salvage_rows import COLUMNS, Row, Stretch, in_line, judge
+from agent.store.salvage_rows import COLUMNS, Row, Stretch, fits, in_line, judge
 from agent.store.salvage_tables import copy_tables, foreign, without_triggers
 from agent.store.sites import digest
 from agent.store.witness import Marked, kept_site, marked
@@ -175,8 +175,9 @@ def _fill(
             _copy_log(new, pages, tables, alive)
     _site(new, path)
     epoch = _epoch(new, path, mark)
+    known = _known_lanes(new, mark)
     new.execute("DELETE FROM epoch WHERE moving = 1")
-    stretches = judge(new, gateway=gateway, check=check)
+    stretches = judge(new, gateway=gateway, known=known, check=check)
     rows = int(new.execute("SELECT count(*) FROM log").fetchone()[0])
     missing = _note_missing(new, pages, stretches, epoch, mark, gateway)
     new.executemany(
@@ -205,7 +206,8 @@ def _fill(
 def _copy_log(
     new: sqlite3.Connection, pages: Pages, tables: dict[str, tuple[int, str]], alive: Callable[[], None]
 ) -> None:
-    """Every good row. What does not stand in line with its neighbours comes last, so that it takes nobody's place."""
+    """Every good row. What does not stand in line with its neighbours comes after those that do, and last what no
+    neighbour vouches for, so that it takes nobody's place."""
     seen: set[int] = set()
     insert = (
         f"INSERT OR IGNORE INTO log ({', '.join(COLUMNS)})"  # noqa: S608 - our own names
@@ -226,6 +228,9 @@ def _copy_log(
             batch.clear()
             alive()
     new.executemany(insert, batch)
+    for _ in range(2):  # forth and back: one may stand because of another one
+        doubtful = [row for row in doubtful if not (fits(new, row) and new.execute(insert, row).rowcount)]
+        doubtful.reverse()
     new.executemany(insert, doubtful)
 
 
@@ -258,6 +263,20 @@ def _epoch(new: sqlite3.Connection, path: Path, mark: Marked | None) -> str:
     with suppress(OSError, ValueError):
         return str(uuid.UUID(path.with_suffix(".epoch").read_text("ascii").strip()))
     return str(uuid.uuid4())
+
+
+def _known_lanes(new: sqlite3.Connection, mark: Marked | None) -> Callable[[str, str], bool]:
+    """Whether an epoch had such a lane, as others say than the rows themselves."""
+    epochs = {str(row[0]) for row in new.execute("SELECT value FROM meta WHERE name = 'epoch'")}
+    for epoch, supersedes in new.execute("SELECT epoch, supersedes FROM epoch"):
+        epochs |= {str(epoch), str(supersedes)}
+
+    def known(epoch: str, lane: str) -> bool:
+        if mark is not None and epoch == mark.epoch:
+            return bool(mark.seqs.get(lane))
+        return epoch in epochs
+
+    return known
 
 
 def _note_missing(

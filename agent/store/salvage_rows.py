@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.store.cells import Cell, Value
@@ -65,6 +65,25 @@ def in_line(cells: Iterable[Cell], doubtful: list[Row]) -> Iterator[Row]:
         doubtful.append(waiting)
 
 
+def fits(connection: sqlite3.Connection, row: Row) -> bool:
+    """Whether the neighbours that are there already, in its lane of a rescued log, vouch for a row: at least one is
+    there, it stands on the right side of it, and the chain goes through."""
+    pos, epoch, lane, seq, chain, data = row[0], row[1], row[2], row[3], row[11], row[12]
+    if lane is None:
+        return False
+    assert isinstance(pos, int) and isinstance(seq, int) and isinstance(chain, bytes) and isinstance(data, bytes)  # noqa: PT018
+    neighbours = connection.execute(
+        "SELECT seq, pos, chain, bytes FROM log WHERE epoch = ? AND lane = ? AND seq IN (?, ?)",
+        (epoch, lane, seq - 1, seq + 1),
+    ).fetchall()
+    return bool(neighbours) and all(
+        (place < pos and wire.chain_next(other, data) == chain)
+        if number < seq
+        else (pos < place and wire.chain_next(chain, following) == other)
+        for number, place, other, following in neighbours
+    )
+
+
 def log_row(key: int, values: tuple[Value, ...]) -> Row | None:
     """The row of the log that a record of a table holds, its moments as the record's bytes say; None when it is no such
     row, or not a good one."""
@@ -106,9 +125,16 @@ class Stretch:
     holes: tuple[tuple[int, int], ...]
 
 
-def judge(connection: sqlite3.Connection, *, gateway: str, check: bool = True) -> list[Stretch]:
-    """Delete the rows of a rescued log that their chain contradicts, and say what each lane is left with. Without
-    `check` nothing is deleted."""
+def judge(
+    connection: sqlite3.Connection,
+    *,
+    gateway: str,
+    known: Callable[[str, str], bool] = lambda epoch, lane: True,
+    check: bool = True,
+) -> list[Stretch]:
+    """Delete the rows of a rescued log that their chain contradicts, and say what each lane is left with. A lane that
+    is not `known`, by epoch and name, and none of whose rows follows from another, is no lane but a flipped bit in the
+    row that names it. Without `check` nothing is deleted."""
     found = []
     lanes = connection.execute("SELECT DISTINCT epoch, lane FROM log WHERE lane IS NOT NULL").fetchall()
     for epoch, lane in lanes:
@@ -116,16 +142,21 @@ def judge(connection: sqlite3.Connection, *, gateway: str, check: bool = True) -
             "SELECT since, until, chain FROM log_gap WHERE epoch = ? AND lane = ? ORDER BY since", (epoch, lane)
         ).fetchall()
         if check:
-            _drop_contradicted(connection, gateway, epoch, lane, {int(until): chain for _, until, chain in gaps})
+            ends = {int(until): chain for _, until, chain in gaps}
+            followed = _drop_contradicted(connection, gateway, epoch, lane, ends)
+            if not followed and not known(epoch, lane):
+                connection.execute("DELETE FROM log WHERE epoch = ? AND lane = ?", (epoch, lane))
+                continue
         found.append(_stretch(connection, gateway, epoch, lane, [(int(gap[0]), int(gap[1])) for gap in gaps]))
     return found
 
 
 def _drop_contradicted(
     connection: sqlite3.Connection, gateway: str, epoch: str, lane: str, gap_ends: dict[int, bytes]
-) -> None:
-    """One walk along the lane. A record must follow from the one before it, where that is here."""
+) -> int:
+    """One walk along the lane. A record must follow from the one before it, where that is here. How many did."""
     bad: list[tuple[int]] = []
+    followed = 0
     end, chain, place = 0, wire.chain_start(gateway, epoch, lane), 0
     rows = connection.execute(
         "SELECT pos, seq, chain, bytes, lead(pos) OVER (ORDER BY seq) FROM log WHERE epoch = ? AND lane = ?"
@@ -138,8 +169,10 @@ def _drop_contradicted(
         if (before is not None and wire.chain_next(before, data) != own) or misplaced:
             bad.append((pos,))
             continue
+        followed += before is not None
         end, chain, place = seq, own, pos
     connection.executemany("DELETE FROM log WHERE pos = ?", bad)
+    return followed
 
 
 def _stretch(

@@ -33,7 +33,11 @@ def copy_tables(
             continue
         root, sql = tables[name]
         order, rowid = _stored_order(name, sql)
-        columns = [column for column in _columns(new, name) if column in order]
+        ours = _columns(new, name)
+        if not order or (len(order) == len(ours) and set(order) != set(ours)):  # the sentence itself is damaged
+            (own,) = new.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone()
+            order, rowid = _stored_order(name, own)
+        columns = [column for column in ours if column in order]
         insert = (
             f"INSERT OR IGNORE INTO {name} ({', '.join(columns)})"  # noqa: S608 - names of our own schema
             f" VALUES ({','.join('?' * len(columns))})"
@@ -54,13 +58,8 @@ def foreign(pages: Pages, tables: dict[str, tuple[int, str]], gateway: str) -> s
     begins with it."""
     if "meta" not in tables:
         return None
-    order, _ = _stored_order("meta", tables["meta"][1])
-    facts = {
-        values["name"]: values["value"]
-        for cell in pages.walk(tables["meta"][0], set())
-        if len(values := dict(zip(order, cell.values or (), strict=False))) == 2
-    }
-    owner = facts.get("gateway")
+    facts = [cell.values or () for cell in pages.walk(tables["meta"][0], set())]
+    owner = next((fact[1] for fact in facts if len(fact) == 2 and fact[0] == "gateway"), None)
     if not isinstance(owner, str) or owner == gateway:
         return None
     if "log" in tables:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,50 @@ async def test_a_flipped_bit_in_a_record_is_found_by_its_chain(path: Path) -> No
         assert [tuple(each) for each in ranges] == [("P1", 34, 34)]
     finally:
         await store.database.close()
+
+
+@pytest.mark.parametrize(
+    "other", ["lane = 'P2'", "epoch = substr(epoch, 1, 35) || CASE substr(epoch, -1) WHEN '0' THEN '1' ELSE '0' END"]
+)
+async def test_a_changed_record_does_not_found_a_lane_of_its_own(path: Path, other: str) -> None:
+    """A second flipped bit, in its epoch or its lane, leaves it nothing to be compared with."""
+    change_a_record(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        connection.execute(f"UPDATE log SET {other} WHERE gt = 100")
+    careful = salvage(path, gateway="gw-1", outlets=[], reason="r")
+    assert (careful.rows, careful.missing) == (599, 1)
+    assert contents(path).items() <= everything().items()
+
+
+@pytest.mark.parametrize("other", ["seq = seq + 1", "lane = 'P0', seq = seq + 1"])
+async def test_a_flipped_number_takes_nobodys_place(path: Path, other: str) -> None:
+    """Row 100 is number 34 of lane P1, and row 102 number 35 of lane P0."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP INDEX log_transport")
+        connection.execute(f"UPDATE log SET {other} WHERE gt = 100")
+    assert salvage(path, gateway="gw-1", outlets=[], reason="r").rows == 599
+    assert everything().keys() - contents(path).keys() == {ids.derived("row", 100)}
+
+
+@pytest.mark.parametrize(
+    ("said", "damaged"),
+    [
+        (b"value TEXT", b"valwe TEXT"),
+        (b"    text    TEXT", b"    teyt    TEXT"),
+        (b"CREATE TABLE meta", b"CRGATE TABLE meta"),
+    ],
+)
+async def test_a_flipped_bit_in_the_schema_costs_no_table(path: Path, said: bytes, damaged: bytes) -> None:
+    for file in (path, wal(path)):
+        file.write_bytes(file.read_bytes().replace(said, damaged))
+    lose_header(path)
+    with pytest.raises(ConfigError, match="belongs to gateway gw-1"):
+        salvage(path, gateway="gw-2", outlets=[], reason="r")
+    assert salvage(path, gateway="gw-1", outlets=[], reason="r").rows == 600
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT text FROM site_document").fetchall() == [(SITE.text,)]
+        assert connection.execute("SELECT seq FROM outlet_cursor WHERE lane = 'P1'").fetchall() == [(100,)]
 
 
 async def test_without_its_check_the_changed_record_would_stay(path: Path) -> None:
